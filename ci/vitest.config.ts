@@ -1,0 +1,37 @@
+/** The two vitest projects: `meta` proves the runner itself without a machine, `suites` boots guests.
+ *  A test of the runner that needs a guest ends in `.vm.test.ts` and belongs to `suites`. */
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const vmTests = 'suites/**/*.vm.test.ts';
+
+export default defineConfig({
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  test: {
+    pool: 'forks',
+    maxWorkers: availableParallelism(),
+    watch: false,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'meta',
+          include: ['suites/meta/**/*.test.ts'],
+          exclude: [vmTests],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'suites',
+          include: ['suites/*/**/*.test.ts'],
+          exclude: ['suites/meta/**/!(*.vm).test.ts', 'suites/mutants/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
