@@ -1,0 +1,75 @@
+/** The command line of npm start and npm test, as values. Wrong usage throws UsageError. */
+import { availableParallelism } from 'node:os';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { UsageError } from './exit-codes.js';
+import { didYouMean } from './nearest.js';
+
+export interface CliOptions {
+  /** Suites, files or name patterns; empty means all. */
+  readonly selection: readonly string[];
+  readonly command: 'run' | 'list' | 'doctor' | 'help';
+  /** Drives every random choice; random when not given. */
+  readonly seed: number;
+  /** Guests at the same time. */
+  readonly jobs: number;
+  /** Keep disks and consoles of failed tests. */
+  readonly keep: boolean;
+  /** Machine-readable results on stdout instead of text. */
+  readonly json: boolean;
+  readonly line: string;
+  readonly flavour: string;
+  /** Another module folder; undefined means the repository's own. */
+  readonly moduleDir: string | undefined;
+}
+
+const options = {
+  list: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  seed: { type: 'string' },
+  jobs: { type: 'string' },
+  keep: { type: 'boolean' },
+  json: { type: 'boolean' },
+  line: { type: 'string' },
+  flavour: { type: 'string' },
+  module: { type: 'string' },
+} as const satisfies ParseArgsConfig['options'];
+
+const seedMax = 2 ** 32 - 1;
+
+export function parseCli(argv: readonly string[]): CliOptions {
+  const { values, positionals } = parse(argv);
+  const isDoctor = positionals[0] === 'doctor';
+  if (isDoctor && positionals.length > 1) throw new UsageError(`doctor takes no arguments, got "${positionals[1]}"`);
+  return {
+    selection: isDoctor ? [] : positionals,
+    command: values.help ? 'help' : isDoctor ? 'doctor' : values.list ? 'list' : 'run',
+    seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
+    jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism(),
+    keep: values.keep ?? false,
+    json: values.json ?? false,
+    line: values.line ?? '6.12',
+    flavour: values.flavour ?? 'fast',
+    moduleDir: values.module,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  for (const word of argv) {
+    if (word === '--') break;
+    const name = /^--([^=]+)/.exec(word)?.[1];
+    if (name === undefined || name in options) continue;
+    throw new UsageError(`unknown option --${name}: ${didYouMean(name, Object.keys(options))}`);
+  }
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
+  }
+}
+
+function integer(name: string, text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, got "${text}"`);
+}

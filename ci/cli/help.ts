@@ -1,0 +1,29 @@
+/** The text of --help. */
+export const startHelp = `npm start -- [suite | file | name pattern ...] [options]
+npm start -- doctor        what this machine has, what is missing, and the next step
+
+Boots a patched kernel and proves what the filter and the blksnap module promise.
+Without arguments every suite runs. A name pattern is part of a test's name.
+
+  --list           list suites and tests with the spec ids they prove; boots nothing
+  --seed N         repeat the random choices of an earlier run (printed at its start)
+  --jobs N         guests at the same time (default: one per CPU)
+  --keep           keep disks and consoles of failed tests
+  --json           the results as one JSON object on stdout
+  --line 6.12      kernel line of kernel-patches/lines.yaml
+  --flavour fast   kernel configuration of kernel-patches/config
+  --module DIR     build another module folder instead of module/
+  --help           this text
+
+Exit codes: 0 all passed, 1 the product failed, 2 wrong usage, 3 the rig failed.
+Results: results/latest/junit.xml`;
+
+export const gateHelp = `npm test -- [options]
+
+The project's own gate: lint, types, import rules, tidiness, unit tests of the runner,
+kernel style checks, and the same suites as npm start.
+
+  --seed N  --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
+
+Exit codes: 0 all passed, 1 a check or the product failed, 2 wrong usage, 3 the rig failed.
+Results: results/latest/junit.xml`;

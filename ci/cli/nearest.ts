@@ -1,0 +1,36 @@
+/** The real names nearest to a mistyped one. */
+
+/** At most three names, nearest first; none that has nothing to do with what was typed. */
+export function nearest(typed: string, names: readonly string[]): string[] {
+  const wanted = typed.toLowerCase();
+  return [...new Set(names)]
+    .map((name) => ({ name, distance: distanceTo(wanted, name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(Math.max(wanted.length, name.length) / 2)))
+    .sort((a, b) => a.distance - b.distance || a.name.localeCompare(b.name))
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+/** "x"? Did you mean "y"? For messages; says what exists when nothing is near. */
+export function didYouMean(typed: string, names: readonly string[]): string {
+  const near = nearest(typed, names);
+  if (near.length > 0) return `did you mean ${near.join(' or ')}?`;
+  return names.length > 0 && names.length <= 12 ? `there is: ${names.join(', ')}` : 'see --list';
+}
+
+function distanceTo(wanted: string, name: string): number {
+  return name.includes(wanted) || (name.length > 2 && wanted.includes(name)) ? 1 : editDistance(wanted, name);
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
