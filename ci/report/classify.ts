@@ -1,6 +1,6 @@
 /** Product or rig: turns an error as vitest hands it over (serialised, own fields kept) into a Problem. */
 import type { Problem } from './model.js';
-import { stripAnsi } from './text.js';
+import { ownFrames, stripAnsi } from './text.js';
 
 /** What of an error survives the way from a worker; every field may be absent. */
 export interface ErrorLike {
@@ -26,6 +26,7 @@ export function toProblem(error: ErrorLike): Problem {
   const message = stripAnsi(error.message ?? 'no message').trim();
   return {
     blame: blameOf(error),
+    isNamed: error.blame !== undefined,
     type: error.name ?? 'Error',
     message,
     ...(error.expected === undefined ? {} : { expected: printed(error.expected) }),
@@ -46,8 +47,8 @@ export function toProblems(errors: readonly ErrorLike[]): Problem[] {
 /** The verdict over several problems: an error that names the product decides; else the first one does,
  *  since later ones are often its consequence. */
 export function verdict(problems: readonly Problem[]): 'failed' | 'error' {
-  const named = problems.some(({ blame, type }) => blame === 'product' && type.startsWith('Guest'));
-  return named || problems[0]?.blame === 'product' ? 'failed' : 'error';
+  const isNamedProduct = problems.some(({ blame, isNamed }) => blame === 'product' && isNamed);
+  return isNamedProduct || problems[0]?.blame === 'product' ? 'failed' : 'error';
 }
 
 function blameOf(error: ErrorLike): Problem['blame'] {
@@ -58,7 +59,7 @@ function blameOf(error: ErrorLike): Problem['blame'] {
 }
 
 function detailOf(error: ErrorLike): string {
-  const parts = [stripAnsi(error.diff ?? ''), stripAnsi(error.stack ?? '')];
+  const parts = [stripAnsi(error.diff ?? ''), ownFrames(stripAnsi(error.stack ?? ''))];
   if (typeof error.excerpt === 'string') parts.push(`console:\n${error.excerpt}`);
   if (Array.isArray(error.evidence) && error.evidence.length > 0) parts.push(`evidence: ${error.evidence.join(', ')}`);
   if (isErrorLike(error.cause)) parts.push(`caused by ${error.cause.name ?? 'Error'}: ${error.cause.message ?? ''}`);

@@ -7,6 +7,9 @@ export type CaseState = 'pending' | 'passed' | 'failed' | 'error' | 'skipped';
 export interface Problem {
   /** `product`: what we test broke. `rig`: what we test with broke. */
   readonly blame: 'product' | 'rig';
+  /** The error itself says whom it speaks against; otherwise its kind was judged. */
+  readonly isNamed: boolean;
+  /** Error class| 'rig';
   /** Error class, such as AssertionError or GuestPanicError. */
   readonly type: string;
   /** What happened, in one or a few lines. */

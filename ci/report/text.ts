@@ -18,3 +18,32 @@ export function duration(durationMs: number): string {
 export function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
 }
+
+/** Shows each character outside XML 1.0's range by its number, so that nothing is lost silently and no terminal obeys. */
+export function printable(text: string): string {
+  let out = '';
+  for (const character of text) out += isPrintable(character.codePointAt(0) ?? 0) ? character : numbered(character);
+  return out;
+}
+
+function isPrintable(code: number): boolean {
+  if (code < 0x20) return code === 0x9 || code === 0xa || code === 0xd;
+  return !(code >= 0x7f && code <= 0x9f) && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff;
+}
+
+function numbered(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+}
+
+/** On one line and not endless, for the terminal. */
+export function brief(text: string, charsMax = 200): string {
+  const oneLine = text.replace(/\s+/g, ' ').trim();
+  return oneLine.length > charsMax ? `${oneLine.slice(0, charsMax)}…` : oneLine;
+}
+
+/** A stack without its repeated message and without the frames of packages and of Node. */
+export function ownFrames(stack: string): string {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return frames.filter((line) => !/node_modules|node:internal|<anonymous>/.test(line)).join('\n');
+}

@@ -1,4 +1,5 @@
 /** XML text and attributes from arbitrary strings: markup escaped, and what XML 1.0 cannot hold shown as \xNN. */
+import { printable } from './text.js';
 
 const markup: Record<string, string> = {
   '&': '&amp;',
@@ -26,27 +27,10 @@ export function textElement(name: string, attributes: Attributes, text: string):
 }
 
 export function escapeText(text: string): string {
-  return legal(text).replace(/[&<>\r]/g, (character) => markup[character] ?? character);
+  return printable(text).replace(/[&<>\r]/g, (character) => markup[character] ?? character);
 }
 
 function attribute(name: string, value: string | number | undefined): string {
   if (value === undefined) return '';
-  return ` ${name}="${legal(String(value)).replace(/[&<>"\n\r\t]/g, (character) => markup[character] ?? character)}"`;
-}
-
-/** Shows each character outside XML 1.0's range by its number, so that nothing is lost silently. */
-function legal(text: string): string {
-  let out = '';
-  for (const character of text) out += isLegal(character.codePointAt(0) ?? 0) ? character : numbered(character);
-  return out;
-}
-
-function isLegal(code: number): boolean {
-  if (code < 0x20) return code === 0x9 || code === 0xa || code === 0xd;
-  return !(code >= 0x7f && code <= 0x9f) && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff;
-}
-
-function numbered(character: string): string {
-  const code = character.codePointAt(0) ?? 0;
-  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  return ` ${name}="${printable(String(value)).replace(/[&<>"\n\r\t]/g, (character) => markup[character] ?? character)}"`;
 }

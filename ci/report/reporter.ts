@@ -1,0 +1,119 @@
+/** Feeds a ReportStore from vitest. Whatever goes wrong becomes a case: a test, a file that does not load,
+ *  a worker that dies, a stray rejection. Nothing that was selected can vanish from the report. */
+import { relative } from 'node:path';
+import type { SerializedError } from 'vitest';
+import type { Reporter, TestCase, TestModule, TestRunEndReason, TestSuite } from 'vitest/node';
+import type { ErrorLike } from './classify.js';
+import { pendingCase, type CaseReport } from './model.js';
+import type { Repeat } from './repeat.js';
+import type { ReportStore } from './store.js';
+import { applyResult, caseOf, fail, suiteOf } from './vitest-cases.js';
+
+export interface ReporterOptions {
+  readonly root: string;
+  readonly store: ReportStore;
+  readonly repeat: Repeat;
+  /** Called as each case ends, for progress. */
+  readonly onCaseEnd: (ended: CaseReport) => void;
+  /** Test ids to report; undefined reports all. Vitest lists the unselected tests of a file as skipped. */
+  readonly selectedIds?: ReadonlySet<string>;
+}
+
+export class CaseReporter implements Reporter {
+  readonly #options: ReporterOptions;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  onTestModuleCollected(module: TestModule): void {
+    for (const test of module.children.allTests()) this.#caseFor(test);
+  }
+
+  onTestCaseResult(test: TestCase): void {
+    const target = this.#caseFor(test);
+    if (target?.state !== 'pending') return;
+    applyResult(test, target);
+    this.#ended(target);
+  }
+
+  onTestSuiteResult(suite: TestSuite): void {
+    const errors = suite.errors() as ErrorLike[];
+    if (errors.length === 0) return;
+    // An afterAll that fails has no test of its own: the last test of the block carries it.
+    const cases = [...suite.children.allTests()].map((test) => this.#caseFor(test)).filter((one) => one !== undefined);
+    const bare = cases.filter(({ problems, state }) => problems.length === 0 && state === 'skipped');
+    const carriers = bare.length > 0 ? bare : cases.some(({ problems }) => problems.length > 0) ? [] : cases.slice(-1);
+    for (const target of carriers) this.#failed(target, errors);
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    const errors = module.errors() as ErrorLike[];
+    if (errors.length > 0) this.#failed(this.#extraCase(module.moduleId, 'the file loads'), errors.map(rig));
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], stray: readonly SerializedError[], reason: TestRunEndReason): void {
+    if (reason === 'interrupted') return this.#options.store.flush();
+    const unplaced = stray.filter((error) => !this.#placeStray(error as ErrorLike & StrayOrigin, modules));
+    const unfinished = this.#options.store.report.cases.filter(({ state }) => state === 'pending');
+    for (const target of unfinished) {
+      const why = unplaced.map(({ message }) => message).join('; ');
+      this.#failed(target, [{ name: 'Unfinished', message: `did not finish${why === '' ? '' : `: ${why}`}`, blame: 'rig' }]);
+    }
+    // A lost worker that took tests along is told by those tests.
+    if (unfinished.length > 0) unplaced.length = 0;
+    for (const error of unplaced) this.#failed(this.#extraCase('', `unhandled error: ${error.message}`), [rig(error)]);
+    this.#options.store.flush();
+  }
+
+  /** True when the stray error names the test it came from. */
+  #placeStray(error: ErrorLike & StrayOrigin, modules: readonly TestModule[]): boolean {
+    const module = modules.find(({ moduleId }) => moduleId === error.VITEST_TEST_PATH);
+    const test = [...(module?.children.allTests() ?? [])].find(({ name, fullName }) =>
+      [name, fullName].includes(error.VITEST_TEST_NAME ?? ''));
+    const target = test && this.#options.store.find(test.id);
+    if (target) this.#failed(target, [rig(error)]);
+    return target !== undefined;
+  }
+
+  #caseFor(test: TestCase): CaseReport | undefined {
+    const { root, store, repeat, selectedIds } = this.#options;
+    if (selectedIds && !selectedIds.has(test.id)) return undefined;
+    const known = store.find(test.id);
+    if (known) return known;
+    const added = caseOf(test, root, repeat);
+    store.add(added);
+    return added;
+  }
+
+  #extraCase(moduleId: string, name: string): CaseReport {
+    const file = moduleId === '' ? '' : relative(this.#options.root, moduleId);
+    const id = `${file}:${name}`;
+    const suite = file === '' ? 'rig' : suiteOf(file);
+    const added = pendingCase({ id, suite, file, name, specIds: [], repeat: `npm start -- ${file}`.trim() });
+    this.#options.store.add(added);
+    return this.#options.store.find(id) ?? added;
+  }
+
+  #failed(target: CaseReport, errors: readonly ErrorLike[]): void {
+    const isNews = target.state === 'pending' || target.state === 'passed' || target.state === 'skipped';
+    fail(target, errors);
+    if (isNews) this.#ended(target);
+  }
+
+  #ended(target: CaseReport): void {
+    this.#options.store.changed();
+    this.#options.onCaseEnd(target);
+  }
+}
+
+interface StrayOrigin {
+  readonly VITEST_TEST_NAME?: string;
+  readonly VITEST_TEST_PATH?: string;
+}
+
+/** A file that does not load, a stray rejection or a lost worker is the rig's, unless the error says otherwise. */
+function rig(error: ErrorLike): ErrorLike {
+  const { name, message, stack, cause, code } = error;
+  return { name: name ?? 'Error', message: message ?? '', stack: stack ?? '', cause, code, blame: error.blame ?? 'rig' };
+}

@@ -1,0 +1,46 @@
+/** Keeps junit.xml true while a run goes on: every change of a case reaches the file, at most a few times a second. */
+import { join } from 'node:path';
+import { junitXml } from './junit.js';
+import type { CaseReport, RunReport } from './model.js';
+import { replaceFile } from './results.js';
+
+const writeIntervalMs = 500;
+
+export class ReportStore {
+  readonly report: RunReport;
+  readonly junitPath: string;
+  readonly #startedMs = Date.now();
+  readonly #byId = new Map<string, CaseReport>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(resultsDir: string, properties: Readonly<Record<string, string>>) {
+    this.report = { startedAt: new Date(), wallMs: 0, properties: new Map(Object.entries(properties)), cases: [] };
+    this.junitPath = join(resultsDir, 'junit.xml');
+  }
+
+  add(...cases: CaseReport[]): void {
+    for (const one of cases) {
+      if (this.#byId.has(one.id)) continue;
+      this.#byId.set(one.id, one);
+      this.report.cases.push(one);
+    }
+    this.changed();
+  }
+
+  find(id: string): CaseReport | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Call after changing a case. The file follows within half a second. */
+  changed(): void {
+    this.#timer ??= setTimeout(() => this.flush(), writeIntervalMs).unref();
+  }
+
+  /** Writes now; for the end of the run and of the process. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.report.wallMs = Date.now() - this.#startedMs;
+    replaceFile(this.junitPath, junitXml(this.report));
+  }
+}

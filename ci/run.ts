@@ -1,0 +1,73 @@
+/** npm start: parse, select, make ready, prove, report. Each step's work is elsewhere; this is their order. */
+import { fileURLToPath } from 'node:url';
+import { prepareGuests } from './build/prepare.js';
+import { checkChoices } from './build/choices.js';
+import { parseCli, type CliOptions } from './cli/args.js';
+import { exitCodes } from './cli/exit-codes.js';
+import { startHelp } from './cli/help.js';
+import { runMain } from './cli/main.js';
+import { doctor } from './host/doctor.js';
+import { installMissing } from './host/install.js';
+import { finish } from './report/finish.js';
+import { repeatSuiteTest, type Repeat } from './report/repeat.js';
+import { ReportStore } from './report/store.js';
+import { collectTests } from './select/collect.js';
+import { listJson, listText } from './select/list.js';
+import { select, type Selection } from './select/select.js';
+import { Progress } from './session/progress.js';
+import { announce, runTests } from './session/run-tests.js';
+import { openSession } from './session/session.js';
+import { passSettings } from './session/settings.js';
+import { openVitest } from './session/vitest.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseCli(argv);
+  if (options.command === 'help') return print(startHelp);
+  const progress = new Progress(options.json ? process.stderr : process.stdout);
+  if (options.command === 'doctor') return await doctor(root, options);
+  await checkChoices(root, options);
+  const selection = await findTests(options);
+  if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
+  await installMissing(progress);
+  return await runSuites(options, selection, progress);
+}
+
+async function findTests(options: CliOptions): Promise<Selection> {
+  passSettings(options);
+  const vitest = await openVitest(root, 'suites', options.jobs);
+  try {
+    return select(options.selection, await collectTests(vitest, root));
+  } finally {
+    await vitest.close();
+  }
+}
+
+async function runSuites(options: CliOptions, selection: Selection, progress: Progress): Promise<number> {
+  const session = openSession(root);
+  const { line, flavour, seed } = options;
+  const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
+  session.onInterrupt = () => store.flush();
+  const repeat: Repeat = (file, name) => repeatSuiteTest(file, name, options);
+  announce(selection, store, repeat);
+  progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${selection.tests.length} tests, ${options.jobs} at a time`);
+  try {
+    const ready = await prepareGuests(root, options, store, progress);
+    if (ready !== undefined) {
+      passSettings({ ...options, ...ready, resultsDir: session.resultsDir, runDir: session.runDir });
+      await runTests({ root, project: 'suites', jobs: options.jobs, selection, store, repeat, progress });
+    }
+    return finish(store, options.json, progress);
+  } finally {
+    store.flush();
+    await session.close();
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return exitCodes.passed;
+}
+
+await runMain(() => main(process.argv.slice(2)));

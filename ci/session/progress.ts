@@ -1,0 +1,75 @@
+/** Progress of long steps: one live line on a terminal, an occasional plain line elsewhere. Goes to stderr. */
+import { duration } from '../report/text.js';
+
+const plainIntervalMs = 15_000;
+const liveIntervalMs = 100;
+
+export interface Step {
+  /** `part` of 1 when known; `detail` says what is being done. */
+  update(detail: string, part?: number): void;
+  /** Ends the step with a lasting line; `note` replaces the detail. */
+  done(note?: string): void;
+  fail(note: string): void;
+}
+
+export class Progress {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #isLive: boolean;
+  readonly #isColored: boolean;
+
+  constructor(stream: NodeJS.WriteStream = process.stderr, env: NodeJS.ProcessEnv = process.env) {
+    this.#stream = stream;
+    this.#isLive = stream.isTTY && env['TERM'] !== 'dumb' && env['CI'] === undefined;
+    this.#isColored = this.#isLive && (env['NO_COLOR'] ?? '') === '';
+  }
+
+  /** A line that stays. */
+  say(line: string): void {
+    this.#clear();
+    this.#stream.write(`${line}\n`);
+  }
+
+  step(name: string): Step {
+    const startedMs = Date.now();
+    let shownMs = this.#isLive ? 0 : startedMs;
+    let latest = '';
+    const spent = () => duration(Date.now() - startedMs);
+    const show = () => {
+      shownMs = Date.now();
+      const line = [name, latest, spent()].filter((part) => part !== '').join('  ');
+      if (this.#isLive) this.#stream.write(`\r\u001b[2K${this.#fit(line)}`);
+      else this.#stream.write(`... ${line}\n`);
+    };
+    const ticker = setInterval(show, this.#isLive ? 1000 : plainIntervalMs).unref();
+    const end = (mark: string, color: number, note: string) => {
+      clearInterval(ticker);
+      this.say(`${this.#paint(mark, color)} ${[name, note, spent()].filter((part) => part !== '').join('  ')}`);
+    };
+    if (this.#isLive) show();
+    return {
+      update: (detail, part) => {
+        latest = part === undefined ? detail : `${Math.floor(part * 100)} %  ${detail}`;
+        if (Date.now() - shownMs >= (this.#isLive ? liveIntervalMs : plainIntervalMs)) show();
+      },
+      done: (note = '') => end('ok  ', 32, note),
+      fail: (note) => end('FAIL', 31, note),
+    };
+  }
+
+  paintOutcome(text: string, isGood: boolean): string {
+    return this.#paint(text, isGood ? 32 : 31);
+  }
+
+  #paint(text: string, color: number): string {
+    return this.#isColored ? `\u001b[${color}m${text}\u001b[0m` : text;
+  }
+
+  #fit(line: string): string {
+    const width = this.#stream.columns || 80;
+    return line.length < width ? line : `${line.slice(0, width - 2)}…`;
+  }
+
+  #clear(): void {
+    if (this.#isLive) this.#stream.write('\r\u001b[2K');
+  }
+}

@@ -1,0 +1,65 @@
+/** Runs selected tests with vitest into a ReportStore, with a line per test and a live line of how far it is. */
+import type { Reporter } from 'vitest/node';
+import { CaseReporter } from '../report/reporter.js';
+import { pendingCase } from '../report/model.js';
+import type { ReportStore } from '../report/store.js';
+import { caseLine } from '../report/summary.js';
+import type { Repeat } from '../report/repeat.js';
+import type { Selection } from '../select/select.js';
+import type { Progress } from './progress.js';
+import { openVitest } from './vitest.js';
+
+export interface TestRun {
+  readonly root: string;
+  readonly project: 'meta' | 'suites';
+  readonly jobs: number;
+  readonly selection: Selection;
+  readonly store: ReportStore;
+  readonly repeat: Repeat;
+  readonly progress: Progress;
+}
+
+/** Puts every selected test into the report before anything runs, so that a dead host leaves no gap. */
+export function announce(selection: Selection, store: ReportStore, repeat: Repeat): void {
+  store.add(...selection.tests.map((test) => pendingCase({ ...test, repeat: repeat(test.file, test.name) })));
+}
+
+export async function runTests(run: TestRun): Promise<void> {
+  const { selection, store, progress } = run;
+  announce(selection, store, run.repeat);
+  const total = selection.tests.length;
+  const ended = new Set<string>();
+  const step = progress.step(run.project);
+  const reporter: Reporter = new CaseReporter({
+    root: run.root,
+    store,
+    repeat: run.repeat,
+    selectedIds: new Set(selection.tests.map(({ id }) => id)),
+    onCaseEnd: (one) => {
+      ended.add(one.id);
+      progress.say(caseLine(one, progress));
+      step.update(`${ended.size} of ${total} tests`, ended.size / Math.max(total, ended.size));
+    },
+  });
+  reporter.onUserConsoleLog = (log) => progress.say(log.content.trimEnd());
+  const vitest = await openVitest(run.root, run.project, run.jobs, reporter);
+  try {
+    const project = vitest.projects[0];
+    if (project === undefined) throw new Error(`vitest has no project ${run.project}`);
+    const specifications = [...byModule(selection)].map(([moduleId, testIds]) =>
+      project.createSpecification(moduleId, testIds.length > 0 ? { testIds } : undefined));
+    await vitest.runTestSpecifications(specifications, false);
+  } finally {
+    await vitest.close();
+  }
+  const isGood = store.report.cases.every(({ state }) => state === 'passed' || state === 'skipped');
+  step[isGood ? 'done' : 'fail'](`${ended.size} of ${total} tests`);
+}
+
+function byModule({ tests, broken }: Selection): Map<string, string[]> {
+  const modules = new Map<string, string[]>(broken.map(({ moduleId }) => [moduleId, []]));
+  for (const { moduleId, id } of tests) {
+    modules.set(moduleId, [...(modules.get(moduleId) ?? []), id]);
+  }
+  return modules;
+}

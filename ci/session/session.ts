@@ -1,0 +1,78 @@
+/** One run's surroundings: its id, results folder and temporary folder, and their end, whatever ends the run. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exitCodes } from '../cli/exit-codes.js';
+import { createResultsDir } from '../report/results.js';
+import { endOwnProcesses, markChildren } from './own-processes.js';
+
+const runDirPrefix = 'blksnap-suite-';
+const repeatedSignalMs = 1000;
+
+export interface Session {
+  readonly runId: string;
+  /** `results/<time>/`, kept. */
+  readonly resultsDir: string;
+  /** Sockets, disks, anything temporary; removed at the end. */
+  readonly runDir: string;
+  /** Called once on a signal, before processes are ended: write down what is known. */
+  onInterrupt: (signal: NodeJS.Signals) => void;
+  /** Ends own processes and removes the temporary folder. */
+  close(): Promise<void>;
+}
+
+export function openSession(root: string): Session {
+  sweepAbandoned();
+  const runDir = mkdtempSync(join(tmpdir(), `${runDirPrefix}${process.pid}-`));
+  const runId = runDir.slice(runDir.lastIndexOf(runDirPrefix));
+  markChildren(runId);
+  // Whatever a child leaves behind in the temporary folder then goes with ours.
+  process.env['TMPDIR'] = runDir;
+  const session: Session = {
+    runId,
+    runDir,
+    resultsDir: createResultsDir(root, new Date()),
+    onInterrupt: () => undefined,
+    close: async () => {
+      await endOwnProcesses(runId);
+      rmSync(runDir, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+  exitOnSignals(session);
+  return session;
+}
+
+/** Ctrl-C reaches us from the terminal and once more through npm, so repeats within a second are the same request. */
+function exitOnSignals(session: Session): void {
+  let firstMs: number | undefined;
+  const codes = { SIGINT: exitCodes.interrupted, SIGTERM: 143, SIGHUP: 129 } as const;
+  for (const [signal, code] of Object.entries(codes) as [keyof typeof codes, number][]) {
+    process.on(signal, () => {
+      if (firstMs !== undefined) {
+        if (Date.now() - firstMs > repeatedSignalMs) process.exit(code);
+        return;
+      }
+      firstMs = Date.now();
+      process.stderr.write(`\ninterrupted (${signal}): ending guests and builds\n`);
+      session.onInterrupt(signal);
+      void session.close().finally(() => process.exit(code));
+    });
+  }
+}
+
+/** Folders of runs whose process is gone (SIGKILL, power). */
+function sweepAbandoned(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(new RegExp(`^${runDirPrefix}(\\d+)-`).exec(name)?.[1]);
+    if (pid > 0 && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
