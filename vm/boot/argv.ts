@@ -1,0 +1,78 @@
+/** From a machine's description to QEMU's command line; pure, so that it is tested without a machine. */
+import type { FullDiskSpec, FullMachineSpec } from './spec.js';
+
+export type AcceleratorName = 'tcg' | 'kvm';
+
+export interface MachinePaths {
+  readonly kernel: string;
+  readonly root: string;
+  /** Unix sockets on which we listen and to which QEMU connects. */
+  readonly qmpSocket: string;
+  readonly consoleSocket: string;
+  readonly portSocket: string;
+  /** Raw file of each disk. */
+  readonly disk: (name: string) => string;
+}
+
+export interface MachineArgs {
+  readonly accelerator: AcceleratorName;
+  readonly spec: FullMachineSpec;
+  readonly paths: MachinePaths;
+  /** Descriptor from which saved state is loaded; undefined for a boot from nothing. */
+  readonly incomingFd?: number;
+}
+
+/** Name of the control port; the agent looks for it. */
+export const PORT_NAME = 'agent';
+
+/** oops=panic and panic=-1 with -no-reboot: QEMU ends at once after a panic or an oops. */
+const KERNEL_ARGS = [
+  'console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'reboot=t',
+  'root=/dev/vda', 'ro', 'rootfstype=ext4', 'init=/sbin/agent',
+  'tsc=reliable', 'no_timer_check', 'random.trust_cpu=on', 'sysrq_always_enabled',
+  'sysctl.kernel.hung_task_timeout_secs=20', 'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
+];
+
+export function machineArgv(args: MachineArgs): string[] {
+  const { spec, paths } = args;
+  const scsi = spec.disks.some((disk) => disk.bus === 'scsi');
+  return [
+    'qemu-system-x86_64', '-M', 'q35', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot',
+    '-accel', args.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm',
+    '-cpu', args.accelerator === 'tcg' ? 'max' : 'host',
+    // One CPU per socket: the firmware's MP table, from which a kernel without ACPI learns, lists one per package.
+    '-smp', `${spec.cpus},sockets=${spec.cpus},cores=1,threads=1`, '-m', String(spec.memoryMiB),
+    '-kernel', paths.kernel, '-append', KERNEL_ARGS.join(' '),
+    '-chardev', `socket,id=console,path=${quote(paths.consoleSocket)}`, '-serial', 'chardev:console',
+    '-chardev', `socket,id=qmp,path=${quote(paths.qmpSocket)}`, '-mon', 'chardev=qmp,mode=control',
+    '-device', 'virtio-serial-pci',
+    '-chardev', `socket,id=port,path=${quote(paths.portSocket)}`, '-device', `virtserialport,chardev=port,name=${PORT_NAME}`,
+    '-blockdev', `driver=raw,node-name=root,read-only=on,file.driver=file,file.locking=off,file.filename=${quote(paths.root)}`,
+    '-device', 'virtio-blk-pci,drive=root,serial=root',
+    ...(scsi ? ['-device', 'virtio-scsi-pci,id=scsi'] : []),
+    ...spec.disks.flatMap((disk, index) => diskArgv(disk, index, paths.disk(disk.name))),
+    ...(args.incomingFd === undefined ? [] : ['-incoming', `fd:${args.incomingFd}`]),
+  ];
+}
+
+/** Ids that QMP commands use. */
+export const diskNode = (name: string): string => `disk-${name}`;
+export const diskDevice = (name: string): string => `dev-${name}`;
+
+function diskArgv(disk: FullDiskSpec, index: number, path: string): string[] {
+  // The host page cache is used, so that the host may read the file while the guest runs.
+  const node = `driver=raw,node-name=${diskNode(disk.name)},discard=${disk.discard ? 'unmap' : 'ignore'},detect-zeroes=off,`
+    + `file.driver=file,file.discard=${disk.discard ? 'unmap' : 'ignore'},file.locking=off,file.filename=${quote(path)}`;
+  const common = `id=${diskDevice(disk.name)},drive=${diskNode(disk.name)},serial=${disk.name},`
+    + `logical_block_size=${disk.logicalBlockSize},physical_block_size=${disk.logicalBlockSize}`;
+  const onOff = disk.discard ? 'on' : 'off';
+  const device = disk.bus === 'virtio'
+    ? `virtio-blk-pci,${common},discard=${onOff},write-zeroes=${onOff}`
+    : `scsi-hd,bus=scsi.0,scsi-id=${index},${common}${disk.discard ? `,discard_granularity=${disk.logicalBlockSize}` : ''}`;
+  return ['-blockdev', node, '-device', device];
+}
+
+/** QEMU's option lists separate by comma; a comma in a value is doubled. */
+function quote(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,153 @@
+/** Checkpoints: a machine booted once, saved, and restored for each test.
+ *
+ *  A restored guest is the same to the last bit each time: same clock, same entropy pool, same UUIDs to come.
+ *  That is wanted, since it makes tests repeatable; whoever needs other random numbers brings a seed. */
+import { mkdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.js';
+import { cacheRoom, contentKey, readJson, temporaryName } from '../cache/folder.js';
+import { withLock } from '../cache/lock.js';
+import { temporaryFolder } from '../proc/cleanup.js';
+import type { KernelBuild } from '../kernel/types.js';
+import { sleep, type Progress } from '../units.js';
+import { machineArgv, type AcceleratorName } from './argv.js';
+import { hostKey, qemuVersion } from './host.js';
+import { diskPath, Machine } from './machine.js';
+import type { FullMachineSpec } from './spec.js';
+
+export interface RootImage {
+  readonly imagePath: string;
+  readonly key: string;
+}
+
+export interface MachineKind {
+  readonly kernel: KernelBuild;
+  readonly root: RootImage;
+  readonly spec: FullMachineSpec;
+  readonly accelerator: AcceleratorName;
+}
+
+/** What was learnt about the guest before it was saved, and holds for each restore. */
+export interface CheckpointFacts {
+  /** Device path in the guest, by disk name. */
+  readonly devPaths: Readonly<Record<string, string>>;
+  readonly bootMs: number;
+  readonly saveMs: number;
+  readonly stateBytes: number;
+}
+
+export interface Checkpoint {
+  readonly dir: string;
+  readonly statePath: string;
+  readonly facts: CheckpointFacts;
+}
+
+export interface CheckpointOptions {
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+const SAVE_TIMEOUT_MS = 60_000;
+
+/** Brings a just started machine to the state worth saving, and says what was learnt. */
+export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>>;
+
+/** The whole command line is part of the key: saved state only fits the machine that saved it. */
+export async function checkpointKey(kind: MachineKind): Promise<string> {
+  const argv = machineArgv({
+    accelerator: kind.accelerator,
+    spec: kind.spec,
+    paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '' },
+  });
+  const sizes = kind.spec.disks.map((disk) => `${disk.name}:${disk.sizeBytes}`).join(' ');
+  const host = kind.accelerator === 'kvm' ? hostKey() : '';
+  return contentKey(kind.kernel.key, kind.root.key, argv.join('\0'), sizes, await qemuVersion(), host);
+}
+
+/** The checkpoint of this kind of machine, made now if it is missing. Others who want the same one wait. */
+export async function ensureCheckpoint(kind: MachineKind, prepare: Prepare, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  const key = await checkpointKey(kind);
+  const dir = join(await cacheRoom('checkpoints'), key);
+  const found = await openCheckpoint(dir);
+  if (found) return found;
+  return withLock(`checkpoint-${key}`, options, async () => {
+    const made = await openCheckpoint(dir);
+    if (made) return made;
+    options.progress?.({ what: 'booting the guest for its checkpoint' });
+    await makeCheckpoint(kind, dir, prepare);
+    const checkpoint = await openCheckpoint(dir);
+    if (!checkpoint) throw new HarnessError(`checkpoint ${dir} vanished`, { code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint' });
+    return checkpoint;
+  });
+}
+
+/** Throws away a checkpoint that cannot be restored. */
+export async function dropCheckpoint(checkpoint: Checkpoint): Promise<void> {
+  await rm(checkpoint.dir, { recursive: true, force: true });
+}
+
+async function openCheckpoint(dir: string): Promise<Checkpoint | undefined> {
+  const facts = await readJson<CheckpointFacts>(join(dir, 'facts.json'));
+  return facts ? { dir, statePath: join(dir, 'state'), facts } : undefined;
+}
+
+async function makeCheckpoint(kind: MachineKind, dir: string, prepare: Prepare): Promise<void> {
+  const work = temporaryFolder('b');
+  const unfinished = temporaryName(dir);
+  await mkdir(unfinished, { recursive: true });
+  try {
+    await makeDisks(kind.spec, work);
+    const machine = await Machine.start({
+      accelerator: kind.accelerator,
+      spec: kind.spec,
+      kernelImage: kind.kernel.bzImage,
+      rootImage: kind.root.imagePath,
+      dir: work,
+      filesDir: work,
+    });
+    try {
+      const learnt = await prepare(machine);
+      const started = performance.now();
+      await saveState(machine, join(unfinished, 'state'));
+      const facts: CheckpointFacts = {
+        ...learnt,
+        saveMs: Math.round(performance.now() - started),
+        stateBytes: (await stat(join(unfinished, 'state'))).size,
+      };
+      await writeFile(join(unfinished, 'facts.json'), JSON.stringify(facts, null, 2));
+      await rename(unfinished, dir);
+    } finally {
+      machine.kill();
+      await machine.ended;
+    }
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Fresh, sparse disk files: a restored guest must find the sizes it was saved with, and nothing in them. */
+export async function makeDisks(spec: FullMachineSpec, filesDir: string): Promise<void> {
+  for (const disk of spec.disks) {
+    const path = diskPath(filesDir, disk.name);
+    await writeFile(path, '');
+    await truncate(path, disk.sizeBytes);
+  }
+}
+
+async function saveState(machine: Machine, path: string): Promise<void> {
+  await machine.qmp.execute('stop');
+  await machine.qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 36 });
+  await machine.qmp.execute('migrate', { uri: `exec:cat > '${path.replaceAll("'", `'\\''`)}'` });
+  const deadline = performance.now() + SAVE_TIMEOUT_MS;
+  for (;;) {
+    const state = await machine.qmp.execute<{ status: string; 'error-desc'?: string }>('query-migrate');
+    if (state.status === 'completed') return;
+    if (state.status === 'failed' || performance.now() > deadline) {
+      throw new HarnessError(`saving the guest failed: ${state['error-desc'] ?? state.status}`, {
+        code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint', nextStep: 'Check that the cache folder has space left.',
+      });
+    }
+    await sleep(10);
+  }
+}

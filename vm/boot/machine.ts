@@ -1,0 +1,136 @@
+/** One running QEMU with its three lines to us: monitor, console, control port. */
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { HarnessError, MissingToolError } from '../errors.js';
+import { startDaemon, type Daemon } from '../proc/daemon.js';
+import { within } from '../units.js';
+import { machineArgv, type MachineArgs, type MachinePaths } from './argv.js';
+import { Console, findTrouble, type Trouble } from './console.js';
+import { Qmp } from './qmp.js';
+
+export type MachineEnd =
+  | { readonly kind: 'trouble'; readonly trouble: Trouble }
+  | { readonly kind: 'lost'; readonly how: string };
+
+export interface MachineOptions extends Omit<MachineArgs, 'paths'> {
+  readonly kernelImage: string;
+  readonly rootImage: string;
+  /** Holds the sockets; a short path. */
+  readonly dir: string;
+  /** Holds the disk files and console.log. */
+  readonly filesDir: string;
+  /** Descriptor, in this process, of saved state to load. */
+  readonly stateFd?: number;
+}
+
+/** QEMU opens its sockets within some tens of milliseconds; an overloaded host gets much more. */
+const CONNECT_TIMEOUT_MS = 20_000;
+/** After "Kernel panic" the guest resets itself, which ends QEMU; one that cannot is ended by us. */
+const PANIC_GRACE_MS = 1500;
+const STATE_FD = 3;
+
+export const diskPath = (dir: string, name: string): string => join(dir, `${name}.disk`);
+
+export class Machine {
+  readonly qmp: Qmp;
+  readonly console: Console;
+  readonly port: Socket;
+  /** Resolves once QEMU has ended and its console has been read to the end. */
+  readonly ended: Promise<MachineEnd>;
+  readonly #daemon: Daemon;
+
+  private constructor(daemon: Daemon, sockets: readonly [Socket, Socket, Socket], consolePath: string) {
+    this.#daemon = daemon;
+    const [qmp, consoleSocket, port] = sockets;
+    this.qmp = new Qmp(qmp);
+    this.console = new Console(consoleSocket, consolePath);
+    this.port = port;
+    const drained = new Promise<void>((resolve) => {
+      consoleSocket.once('close', () => resolve());
+    });
+    const stopWatching = this.console.onText(() => {
+      if (!/Kernel panic - not syncing/.test(this.console.text)) return;
+      stopWatching();
+      setTimeout(() => this.kill(), PANIC_GRACE_MS).unref();
+    });
+    this.ended = daemon.ended.then(async (end) => {
+      await within(drained, 1000);
+      for (const socket of sockets) socket.destroy();
+      const trouble = findTrouble(this.console.text);
+      if (trouble) return { kind: 'trouble', trouble };
+      const how = end.signal ? `QEMU was ended by ${end.signal}` : `QEMU ended with status ${end.exitCode}`;
+      return { kind: 'lost', how: end.stderr.trim() ? `${how}: ${end.stderr.trim()}` : how };
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#daemon.pid;
+  }
+
+  /** Ends QEMU like a mains failure. */
+  kill(): void {
+    this.#daemon.kill();
+  }
+
+  static async start(options: MachineOptions): Promise<Machine> {
+    const names = ['qmp', 'console', 'port'] as const;
+    const listeners = names.map((name) => listen(join(options.dir, name)));
+    const accepted = Promise.all(listeners.map((listener) => listener.accepted));
+    accepted.catch(() => undefined);
+    await Promise.all(listeners.map((listener) => listener.listening));
+    const paths: MachinePaths = {
+      kernel: options.kernelImage,
+      root: options.rootImage,
+      qmpSocket: join(options.dir, 'qmp'),
+      consoleSocket: join(options.dir, 'console'),
+      portSocket: join(options.dir, 'port'),
+      disk: (name) => diskPath(options.filesDir, name),
+    };
+    const incoming = options.stateFd === undefined ? {} : { incomingFd: STATE_FD };
+    const argv = machineArgv({ accelerator: options.accelerator, spec: options.spec, paths, ...incoming });
+    const daemon = startDaemon(argv, options.stateFd === undefined ? {} : { fds: [options.stateFd] });
+    const sockets = await within(Promise.race([accepted, daemon.ended]), CONNECT_TIMEOUT_MS);
+    for (const listener of listeners) listener.close();
+    if (Array.isArray(sockets)) {
+      const machine = new Machine(daemon, sockets as [Socket, Socket, Socket], join(options.filesDir, 'console.log'));
+      await machine.qmp.execute('qmp_capabilities').catch(() => undefined);
+      return machine;
+    }
+    daemon.kill();
+    throw startError(await daemon.ended);
+  }
+}
+
+function startError(end: Awaited<Daemon['ended']>): HarnessError {
+  if (end.error || /failed to execute/.test(end.stderr)) return new MissingToolError('qemu-system-x86_64', 'boot');
+  return new HarnessError(`QEMU did not start (${end.signal ?? `status ${end.exitCode}`}): ${end.stderr.trim()}`, {
+    code: 'EQEMUSTART', blame: 'rig', phase: 'boot',
+    ...(/Cannot allocate memory/.test(end.stderr) ? { nextStep: 'Not enough memory: run with fewer --jobs.' } : {}),
+  });
+}
+
+/** Accepts exactly one connection; the socket file goes away with the server. */
+function listen(path: string): { accepted: Promise<Socket>; listening: Promise<void>; close(): void } {
+  const server = createServer();
+  server.maxConnections = 1;
+  const accepted = new Promise<Socket>((resolve, reject) => {
+    server.once('connection', (socket) => {
+      server.close();
+      resolve(socket);
+    });
+    server.once('error', reject);
+  });
+  const listening = new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  return {
+    accepted,
+    listening,
+    close: () => {
+      server.close();
+      rmSync(path, { force: true });
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** The user's cache: where it is, its locks, and how a file gets its final name.
+ *  Nothing in it is ever half-made: work happens under a temporary name and is renamed when complete. */
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+
+export type CacheRoom = 'sources' | 'kernels' | 'modules' | 'tools' | 'roots' | 'checkpoints' | 'locks';
+
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  if (env['BLKSNAP_SUITE_CACHE']) return env['BLKSNAP_SUITE_CACHE'];
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'blksnap-suite');
+}
+
+export async function cacheRoom(room: CacheRoom): Promise<string> {
+  const path = join(cacheFolder(), room);
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
+/** A short name for content: enough of a SHA-256 that two never meet. */
+export function contentKey(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(`${part.length}:`);
+    hash.update(part);
+  }
+  return hash.digest('hex').slice(0, 20);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}
+
+/** A name beside `path` that nobody else uses; leftovers of killed runs are recognised by ".tmp-". */
+export function temporaryName(path: string): string {
+  return `${path}.tmp-${process.pid}-${Date.now().toString(36)}`;
+}
+
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFile(temporary, data);
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Parsed JSON, or undefined when the file is absent or damaged: the cache can always be made anew. */
+export async function readJson<T>(path: string): Promise<T | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,135 @@
+/** From a kernel and a machine description to a running guest: restored from the checkpoint, made first if missing. */
+import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { detectAccelerator } from '../boot/probe.js';
+import { dropCheckpoint, ensureCheckpoint, makeDisks, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
+import { diskPath, Machine } from '../boot/machine.js';
+import { completeSpec, type MachineSpec } from '../boot/spec.js';
+import { HarnessError } from '../errors.js';
+import type { KernelBuild } from '../kernel/types.js';
+import { temporaryFolder } from '../proc/cleanup.js';
+import { ensureRoot } from '../root/root.js';
+import { sleep, within } from '../units.js';
+import { Channel } from './channel.js';
+import { GuestLostError } from './errors.js';
+import { endError, Guest, type GuestDisk } from './guest.js';
+import { prepareGuest } from './prepare.js';
+
+export interface BootOptions extends CheckpointOptions {
+  /** Console and disk files go here and stay after close(). Default: a temporary folder, removed by close(). */
+  readonly keepDir?: string;
+  /** Fills a disk file before the guest sees it; the size must not change. The guest does not re-read
+   *  partition tables by itself: it believes the disks empty until told (blockdev --rereadpt). */
+  readonly prepareDisk?: (name: string, hostPath: string) => Promise<void>;
+}
+
+const RESTORE_TIMEOUT_MS = 30_000;
+
+/** The machine kind that bootGuest() would use: accelerator chosen, root built. */
+export async function machineKind(kernel: KernelBuild, spec: MachineSpec, options: CheckpointOptions = {}): Promise<MachineKind> {
+  const full = completeSpec(spec);
+  const root = await ensureRoot(kernel, options);
+  const { name: accelerator } = await detectAccelerator(kernel, root, options);
+  return { kernel, root, spec: full, accelerator };
+}
+
+/** Makes the checkpoint for this shape now, so that no test pays for it. */
+export async function warmCheckpoint(kernel: KernelBuild, spec: MachineSpec, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  const kind = await machineKind(kernel, spec, options);
+  return ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind.spec), options);
+}
+
+export async function bootGuest(kernel: KernelBuild, spec: MachineSpec, options: BootOptions = {}): Promise<Guest> {
+  const kind = await machineKind(kernel, spec, options);
+  const ensure = (): Promise<Checkpoint> => ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind.spec), options);
+  const checkpoint = await ensure();
+  try {
+    return await restore(kind, checkpoint, options);
+  } catch (error) {
+    // State that QEMU cannot load is made anew, once.
+    if (!(error instanceof GuestLostError) || !/load|migration/i.test(error.message)) throw error;
+    await dropCheckpoint(checkpoint);
+    return restore(kind, await ensure(), options);
+  }
+}
+
+async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootOptions): Promise<Guest> {
+  const dir = temporaryFolder('g');
+  const filesDir = options.keepDir ?? dir;
+  let machine: Machine | undefined;
+  try {
+    await mkdir(filesDir, { recursive: true });
+    await makeDisks(kind.spec, filesDir);
+    for (const disk of kind.spec.disks) {
+      const path = diskPath(filesDir, disk.name);
+      await options.prepareDisk?.(disk.name, path);
+      const { size } = await stat(path);
+      if (size !== disk.sizeBytes) throw new RangeError(`prepareDisk changed the size of ${disk.name} to ${size} bytes`);
+    }
+    const started = performance.now();
+    const state = await open(checkpoint.statePath);
+    try {
+      machine = await Machine.start({
+        accelerator: kind.accelerator,
+        spec: kind.spec,
+        kernelImage: kind.kernel.bzImage,
+        rootImage: kind.root.imagePath,
+        dir,
+        filesDir,
+        stateFd: state.fd,
+      });
+    } finally {
+      await state.close();
+    }
+    const channel = await firstAnswer(machine);
+    return new Guest({
+      kernel: kind.kernel,
+      machine,
+      channel,
+      disks: guestDisks(kind, checkpoint, filesDir),
+      restoreMs: performance.now() - started,
+      temporaryDirs: [dir],
+    });
+  } catch (error) {
+    machine?.kill();
+    await machine?.ended;
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function firstAnswer(machine: Machine): Promise<Channel> {
+  const channel = new Channel(machine.port);
+  let over = false;
+  void machine.ended.then((end) => {
+    over = true;
+    channel.fail(endError(end, machine));
+  });
+  const answer = channel.ping();
+  answer.catch(() => undefined);
+  const deadline = performance.now() + RESTORE_TIMEOUT_MS;
+  while (!over) {
+    const { status } = await machine.qmp.execute<{ status: string }>('query-status').catch(() => ({ status: 'gone' }));
+    if (status === 'paused' || status === 'gone') break;
+    if (performance.now() > deadline) throw restoreTimeout(machine);
+    await sleep(3);
+  }
+  await machine.qmp.execute('cont').catch(() => undefined);
+  if (!await within(answer.then(() => true), deadline - performance.now())) {
+    throw restoreTimeout(machine);
+  }
+  return channel;
+}
+
+function restoreTimeout(machine: Machine): HarnessError {
+  return new HarnessError(`the restored guest did not answer within ${RESTORE_TIMEOUT_MS} ms\n${machine.console.tail()}`, {
+    code: 'ERESTORE', blame: 'rig', phase: 'restore', nextStep: 'The host may be overloaded: run with fewer --jobs.',
+  });
+}
+
+function guestDisks(kind: MachineKind, checkpoint: Checkpoint, filesDir: string): Map<string, GuestDisk> {
+  return new Map(kind.spec.disks.map((spec) => [spec.name, {
+    spec,
+    hostPath: diskPath(filesDir, spec.name),
+    devPath: checkpoint.facts.devPaths[spec.name] as string,
+  }]));
+}

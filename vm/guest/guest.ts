@@ -1,0 +1,252 @@
+/** A running guest, as tests see it. */
+import { rm } from 'node:fs/promises';
+import { diskDevice, diskNode } from '../boot/argv.js';
+import type { Machine, MachineEnd } from '../boot/machine.js';
+import type { FullDiskSpec } from '../boot/spec.js';
+import { HarnessError } from '../errors.js';
+import type { KernelBuild } from '../kernel/types.js';
+import { within } from '../units.js';
+import type { Call, Channel } from './channel.js';
+import { GuestClosedError, GuestExitError, GuestLostError, GuestPanicError, GuestTimeoutError } from './errors.js';
+import { blockedTasks, guestAnswers } from './hang.js';
+import type { KlogLine } from './klog.js';
+import { runResult, type RunResult } from './result.js';
+
+export interface RunOptions {
+  /** Default 30000. */
+  readonly timeoutMs?: number;
+  /** Aborting kills the command and rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Default: nothing, the command's stdin is /dev/null. */
+  readonly stdin?: Uint8Array | string;
+}
+
+/** A command in the background. It must be awaited or killed; its deadline counts from its start. */
+export interface RunningCommand {
+  /** Rejects as run() does, but not for a non-zero status. */
+  readonly result: Promise<RunResult>;
+  /** Sends a signal (default 15) to its process group; resolves once it has ended. */
+  kill(signo?: number): Promise<void>;
+  write(data: Uint8Array | string): void;
+  /** Closes its stdin. */
+  end(): void;
+  onStdout(listener: (data: Buffer) => void): void;
+}
+
+export interface GuestDisk {
+  readonly spec: FullDiskSpec;
+  /** Raw file on the host; may be read while the guest runs. */
+  readonly hostPath: string;
+  /** Block device in the guest. */
+  readonly devPath: string;
+}
+
+export interface GuestParts {
+  readonly kernel: KernelBuild;
+  readonly machine: Machine;
+  readonly channel: Channel;
+  readonly disks: ReadonlyMap<string, GuestDisk>;
+  readonly restoreMs: number;
+  /** Removed by close(). */
+  readonly temporaryDirs: readonly string[];
+}
+
+const RUN_TIMEOUT_MS = 30_000;
+const UNPLUG_TIMEOUT_MS = 10_000;
+
+export class Guest implements AsyncDisposable {
+  readonly kernel: KernelBuild;
+  readonly disks: ReadonlyMap<string, GuestDisk>;
+  /** From the start of QEMU to the first answer. */
+  readonly restoreMs: number;
+  readonly #machine: Machine;
+  readonly #channel: Channel;
+  readonly #temporaryDirs: readonly string[];
+  #closing: string | undefined;
+
+  constructor(parts: GuestParts) {
+    this.kernel = parts.kernel;
+    this.disks = parts.disks;
+    this.restoreMs = parts.restoreMs;
+    this.#machine = parts.machine;
+    this.#channel = parts.channel;
+    this.#temporaryDirs = parts.temporaryDirs;
+    void parts.machine.ended.then((end) => {
+      this.#channel.fail(this.#closing ? new GuestClosedError(this.#closing) : endError(end, parts.machine));
+    });
+  }
+
+  get consolePath(): string {
+    return this.#machine.console.path;
+  }
+
+  /** Of QEMU, or of its wrapper; for tests of the rig. */
+  get pid(): number | undefined {
+    return this.#machine.pid;
+  }
+
+  /** Runs argv (no shell) and rejects when it ends with a non-zero status. */
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const result = await this.attempt(argv, options);
+    if (result.exitCode !== 0) throw new GuestExitError(argv, result.exitCode, result.signal, result.stdout, result.stderr);
+    return result;
+  }
+
+  /** As run(), but a non-zero status is an answer. */
+  async attempt(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return this.start(argv, { ...options, stdin: options.stdin ?? new Uint8Array(0) }).result;
+  }
+
+  /** Runs argv in the background. With `stdin` given that is all it gets; without, use write() and end(). */
+  start(argv: readonly string[], options: RunOptions = {}): RunningCommand {
+    options.signal?.throwIfAborted();
+    const started = performance.now();
+    const noStdin = options.stdin !== undefined && options.stdin.length === 0;
+    const call = this.#channel.start(argv, { stdin: !noStdin });
+    if (!noStdin && options.stdin !== undefined) {
+      call.write(options.stdin);
+      call.end();
+    }
+    const result = this.#guard(call, argv, options)
+      .then((raw) => runResult({ argv, ...raw, durationMs: performance.now() - started }));
+    result.catch(() => undefined);
+    return {
+      result,
+      kill: async (signo = 15) => {
+        call.kill(signo);
+        await result.then(() => undefined, () => undefined);
+      },
+      write: (data) => call.write(data),
+      end: () => call.end(),
+      onStdout: (listener) => call.onStdout(listener),
+    };
+  }
+
+  /** Runs a shell script that stops at its first error. `args` become $1, $2, ... */
+  sh(script: string, options: RunOptions & { readonly args?: readonly string[] } = {}): Promise<RunResult> {
+    return this.run(['/bin/busybox', 'sh', '-e', '-c', script, 'sh', ...(options.args ?? [])], options);
+  }
+
+  async readFile(path: string): Promise<Buffer> {
+    return (await this.run(['/bin/busybox', 'cat', path])).stdout;
+  }
+
+  async writeFile(path: string, data: Uint8Array | string): Promise<void> {
+    await this.sh('cat > "$1"', { stdin: data, args: [path] });
+  }
+
+  /** All kernel lines since the restore, those printed before this call included. */
+  async klog(options: { timeoutMs?: number } = {}): Promise<readonly KlogLine[]> {
+    await this.#answer(options.timeoutMs ?? RUN_TIMEOUT_MS);
+    return [...this.#channel.klog];
+  }
+
+  /** Kernel lines that have arrived so far; works on a dead guest too. */
+  get klogSoFar(): readonly KlogLine[] {
+    return [...this.#channel.klog];
+  }
+
+  disk(name: string): GuestDisk {
+    const disk = this.disks.get(name);
+    if (!disk) throw new RangeError(`no disk ${name}; this guest has ${[...this.disks.keys()].join(', ') || 'none'}`);
+    return disk;
+  }
+
+  /** Pulls a scsi disk out, as hardware does. Resolves when QEMU has let it go; the guest notices soon after. */
+  async unplug(name: string): Promise<void> {
+    if (this.disk(name).spec.bus !== 'scsi') throw new RangeError(`disk ${name} is not on scsi: only those can be unplugged`);
+    const device = diskDevice(name);
+    let forget: (() => void) | undefined;
+    const deleted = new Promise<true>((resolve) => {
+      forget = this.#machine.qmp.onEvent(({ event, data }) => {
+        if (event === 'DEVICE_DELETED' && data?.['device'] === device) resolve(true);
+      });
+    });
+    try {
+      await this.#machine.qmp.execute('device_del', { id: device });
+      if (!await within(deleted, UNPLUG_TIMEOUT_MS)) {
+        throw new HarnessError(`QEMU did not let go of disk ${name} within ${UNPLUG_TIMEOUT_MS} ms`, { code: 'EUNPLUG', blame: 'rig', phase: 'qemu' });
+      }
+    } finally {
+      forget?.();
+    }
+    await this.#machine.qmp.execute('blockdev-del', { 'node-name': diskNode(name) });
+  }
+
+  /** A command to QEMU itself; for faults that no method here offers yet. */
+  monitor<T = unknown>(command: string, args?: Readonly<Record<string, unknown>>): Promise<T> {
+    return this.#machine.qmp.execute<T>(command, args);
+  }
+
+  /** Kills QEMU: nothing is flushed, the disks keep what reached them. Host files stay until close(). */
+  async cutPower(): Promise<void> {
+    await this.#end('the power of this guest was cut');
+  }
+
+  /** Ends the guest and removes its files, except those in keepDir. */
+  async close(): Promise<void> {
+    await this.#end('this guest was closed');
+    for (const dir of this.#temporaryDirs) await rm(dir, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The last console lines. */
+  tail(lines = 40): string {
+    return this.#machine.console.tail(lines);
+  }
+
+  async #end(why: string): Promise<void> {
+    this.#closing ??= why;
+    this.#channel.fail(new GuestClosedError(this.#closing));
+    this.#machine.kill();
+    await this.#machine.ended;
+  }
+
+  async #answer(timeoutMs: number): Promise<void> {
+    const ping = this.#channel.ping();
+    ping.catch(() => undefined);
+    if (await within(ping.then(() => true), timeoutMs)) return;
+    throw await this.#timeoutError(['(answer)'], timeoutMs);
+  }
+
+  /** Adds deadline and abort to a call. */
+  async #guard(call: Call, argv: readonly string[], options: RunOptions): Promise<Awaited<Call['result']>> {
+    const timeoutMs = options.timeoutMs ?? RUN_TIMEOUT_MS;
+    const abort = (): void => {
+      call.kill(9);
+      this.#channel.forget(call, options.signal?.reason ?? new Error('aborted'));
+    };
+    options.signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const first = await within(call.result, timeoutMs);
+      if (first) return first;
+      const error = await this.#timeoutError(argv, timeoutMs);
+      call.kill(9);
+      this.#channel.forget(call, error);
+      throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Asks the kernel what is stuck. A guest that answers nothing any more fails every other call as well. */
+  async #timeoutError(argv: readonly string[], timeoutMs: number): Promise<unknown> {
+    const answers = await guestAnswers(this.#channel);
+    const blocked = await blockedTasks(this.#machine);
+    // It may have panicked meanwhile, which says more than a deadline.
+    if (this.#channel.failure) return this.#channel.failure;
+    const error = new GuestTimeoutError(argv, timeoutMs, blocked, answers, this.tail(), this.consolePath);
+    if (!answers) this.#channel.fail(error);
+    return error;
+  }
+}
+
+export function endError(end: MachineEnd, machine: Machine): HarnessError {
+  if (end.kind === 'trouble') {
+    return new GuestPanicError(end.trouble.kind, end.trouble.summary, end.trouble.excerpt, machine.console.path);
+  }
+  return new GuestLostError(end.how, machine.console.tail(), machine.console.path);
+}

@@ -1,0 +1,22 @@
+/** Kernel log records as /dev/kmsg gives them; pure. */
+
+export interface KlogLine {
+  /** 0 emergency to 7 debug. */
+  readonly level: number;
+  /** Monotonic guest time. */
+  readonly timeUs: number;
+  readonly text: string;
+}
+
+/** One record: "prefix;text", then lines that begin with a space and are not part of the text. */
+export function parseKmsg(record: string): KlogLine | undefined {
+  const match = /^(\d+),\d+,(\d+)[^;]*;([^\n]*)/.exec(record);
+  if (!match) return undefined;
+  const text = (match[3] as string).replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return { level: Number(match[1]) & 7, timeUs: Number(match[2]), text };
+}
+
+/** As dmesg prints it. */
+export function formatKlog(line: KlogLine): string {
+  return `[${(line.timeUs / 1e6).toFixed(6).padStart(12)}] ${line.text}`;
+}

@@ -1,0 +1,121 @@
+/** Runs host programs. The only file that imports execa.
+ *
+ *  Each program leads its own process group, so that a deadline ends its children too, and asks the kernel
+ *  to be killed when this process dies (PDEATHSIG), so that even SIGKILL to us leaves nothing behind. */
+import { createWriteStream } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import { execa } from 'execa';
+import { CommandError, MissingToolError } from '../errors.js';
+import { formatArgv } from '../units.js';
+import { onProcessEnd } from './cleanup.js';
+
+export interface ExecOptions {
+  /** What this is part of, for messages. */
+  readonly phase: string;
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+  /** Added to the inherited environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  /** stdout and stderr are also appended to this file. */
+  readonly logPath?: string;
+  /** Called with each line of stdout and stderr. */
+  readonly onLine?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  readonly argv: readonly string[];
+  /** -1 when a signal ended it. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both streams in the order in which they arrived. */
+  readonly output: string;
+  readonly durationMs: number;
+}
+
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+
+/** Puts the request to die with us in front of an argv. Without util-linux's setpriv, cleanup callbacks must do. */
+export function dieWithParent(argv: readonly string[]): string[] {
+  return SETPRIV ? [SETPRIV, '--pdeathsig', 'KILL', '--', ...argv] : [...argv];
+}
+
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
+  if (!pid) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Already gone, which is what was wanted.
+  }
+}
+
+/** Runs a program to its end; a non-zero status is an answer. Rejects when it cannot start or passes its deadline. */
+export async function attempt(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+  const started = performance.now();
+  options.signal?.throwIfAborted();
+  const [file, ...args] = dieWithParent(argv);
+  const child = execa(file as string, args, {
+    detached: true,
+    cleanup: false,
+    reject: false,
+    all: true,
+    maxBuffer: OUTPUT_BYTES_MAX,
+    stripFinalNewline: false,
+    ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
+    ...(options.cwd ? { cwd: options.cwd } : {}),
+    env: { LC_ALL: 'C', ...options.env },
+  });
+  const forget = onProcessEnd(() => killGroup(child.pid));
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    killGroup(child.pid);
+  }, options.timeoutMs);
+  const abort = (): void => killGroup(child.pid);
+  options.signal?.addEventListener('abort', abort, { once: true });
+  const log = options.logPath ? createWriteStream(options.logPath, { flags: 'a' }) : undefined;
+  if (log) child.all.pipe(log);
+  if (options.onLine) createInterface({ input: child.all.pipe(new PassThrough()) }).on('line', options.onLine);
+  try {
+    const result = await child;
+    const failure = result as { code?: string; originalMessage?: string };
+    if (log) await finished(log).catch(() => undefined);
+    const output = String(result.all ?? '');
+    if (timedOut) {
+      throw new CommandError(`${formatArgv(argv)} took longer than ${options.timeoutMs} ms`, argv, undefined, output, options.phase);
+    }
+    options.signal?.throwIfAborted();
+    if (failure.code === 'ENOENT' || (SETPRIV && result.exitCode === 127 && /^setpriv: failed to execute/m.test(output))) {
+      throw new MissingToolError(argv[0] as string, options.phase);
+    }
+    return {
+      argv,
+      exitCode: result.exitCode ?? -1,
+      stdout: String(result.stdout),
+      stderr: String(result.stderr),
+      output,
+      durationMs: performance.now() - started,
+    };
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', abort);
+    forget();
+  }
+}
+
+/** As attempt(), but a non-zero status rejects with CommandError. */
+export async function exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+  const result = await attempt(argv, options);
+  if (result.exitCode !== 0) {
+    const lastLines = result.output.trimEnd().split('\n').slice(-20).join('\n');
+    throw new CommandError(`${formatArgv(argv)} ended with status ${result.exitCode}\n${lastLines}`,
+      argv, result.exitCode, result.output, options.phase);
+  }
+  return result;
+}
