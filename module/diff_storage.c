@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blksnap: difference storage.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/fadvise.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include "diff_storage.h"
+#include "params.h"
+
+static bool diff_storage_is_bdev(struct diff_storage *storage)
+{
+	return S_ISBLK(file_inode(storage->file)->i_mode);
+}
+
+/*
+ * O_EXCL is not kept in f_flags. A block device that was opened with it has its
+ * file as holder; an unnamed file that was opened without it can be linked. A
+ * named file does not tell.
+ */
+static bool diff_storage_is_exclusive(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	if (S_ISBLK(inode->i_mode))
+		return file->private_data == file;
+	return inode->i_nlink || !(inode->i_state & I_LINKABLE);
+}
+
+static int diff_storage_check_file(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	fmode_t rw = FMODE_READ | FMODE_WRITE;
+
+	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode))
+		return -EINVAL;
+	if ((file->f_mode & rw) != rw || (file->f_flags & O_APPEND))
+		return -EINVAL;
+	if (!file->f_op->read_iter || !file->f_op->write_iter)
+		return -EINVAL;
+	if (IS_SWAPFILE(inode) || IS_IMMUTABLE(inode))
+		return -EINVAL;
+	if (!diff_storage_is_exclusive(file))
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Preallocate the next portion. What lies there already is not touched, so a
+ * file that the user made large beforehand gets its holes filled.
+ */
+static int diff_storage_grow(struct diff_storage *storage)
+{
+	sector_t nr = min(storage->portion, storage->limit - storage->capacity);
+	unsigned int noio;
+	int ret;
+
+	noio = memalloc_noio_save();
+	ret = vfs_fallocate(storage->file, 0, storage->capacity << SECTOR_SHIFT,
+			    nr << SECTOR_SHIFT);
+	memalloc_noio_restore(noio);
+
+	spin_lock_irq(&storage->lock);
+	if (!ret)
+		storage->capacity += nr;
+	if (ret || storage->capacity == storage->limit)
+		storage->can_grow = false;
+	storage->growing = false;
+	spin_unlock_irq(&storage->lock);
+	return ret;
+}
+
+static void diff_storage_grow_work(struct work_struct *work)
+{
+	struct diff_storage *storage =
+		container_of(work, struct diff_storage, grow_work);
+	int ret;
+
+	ret = diff_storage_grow(storage);
+	if (ret)
+		pr_warn("difference storage cannot grow beyond %llu sectors: %pe\n",
+			(u64)storage->capacity, ERR_PTR(ret));
+	storage->grown(storage->grown_arg);
+}
+
+static int diff_storage_init_file(struct diff_storage *storage)
+{
+	sector_t size;
+	int ret;
+
+	storage->size_at_start = i_size_read(file_inode(storage->file));
+	storage->can_grow = true;
+	ret = diff_storage_grow(storage);
+	if (ret != -EOPNOTSUPP)
+		return ret;
+
+	/* It stays as it is, and is used as far as it reaches. */
+	size = storage->size_at_start >> SECTOR_SHIFT;
+	if (!size) {
+		pr_err("difference storage is empty and its file system cannot preallocate\n");
+		return ret;
+	}
+	storage->capacity = min(size, storage->limit);
+	return 0;
+}
+
+static void diff_storage_give_back(struct diff_storage *storage)
+{
+	int ret;
+
+	if (!diff_storage_is_bdev(storage)) {
+		ret = vfs_truncate(&storage->file->f_path,
+				   storage->size_at_start);
+		if (ret)
+			pr_warn("difference storage keeps its space: %pe\n",
+				ERR_PTR(ret));
+	}
+	fput(storage->file);
+}
+
+struct diff_storage *diff_storage_create(int fd, sector_t limit,
+					 void (*grown)(void *arg), void *arg)
+{
+	struct diff_storage *storage;
+	int ret;
+
+	if (!limit || limit > (LLONG_MAX >> SECTOR_SHIFT))
+		return ERR_PTR(-EINVAL);
+
+	storage = kzalloc(sizeof(*storage), GFP_KERNEL);
+	if (!storage)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&storage->lock);
+	INIT_WORK(&storage->grow_work, diff_storage_grow_work);
+	storage->limit = limit;
+	storage->portion = blksnap_diff_storage_minimum();
+	storage->grown = grown;
+	storage->grown_arg = arg;
+
+	storage->file = fget(fd);
+	if (!storage->file) {
+		ret = -EBADF;
+		goto out_free;
+	}
+	ret = diff_storage_check_file(storage->file);
+	if (ret)
+		goto out_fput;
+
+	if (diff_storage_is_bdev(storage))
+		storage->capacity =
+			min(limit, bdev_nr_sectors(file_bdev(storage->file)));
+	else
+		ret = diff_storage_init_file(storage);
+	if (ret) {
+		diff_storage_give_back(storage);
+		goto out_free;
+	}
+
+	storage->writes_direct = storage->file->f_mode & FMODE_CAN_ODIRECT;
+	/* Ahead of what is read may be chunks that are not written yet. */
+	vfs_fadvise(storage->file, 0, 0, POSIX_FADV_RANDOM);
+	return storage;
+
+out_fput:
+	fput(storage->file);
+out_free:
+	kfree(storage);
+	return ERR_PTR(ret);
+}
+
+void diff_storage_destroy(struct diff_storage *storage)
+{
+	cancel_work_sync(&storage->grow_work);
+	diff_storage_give_back(storage);
+	kfree(storage);
+}
+
+bool diff_storage_is_on(struct diff_storage *storage, struct block_device *bdev)
+{
+	struct block_device *base;
+
+	if (diff_storage_is_bdev(storage))
+		base = file_bdev(storage->file);
+	else
+		base = file_inode(storage->file)->i_sb->s_bdev;
+
+	if (!base || base->bd_disk != bdev->bd_disk)
+		return false;
+	return base == bdev || !bdev_is_partition(base) ||
+	       !bdev_is_partition(bdev);
+}
+
+int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
+		       sector_t *sector)
+{
+	unsigned long flags;
+	bool grow = false;
+	int ret = 0;
+
+	nr = round_up(nr, PAGE_SECTORS);
+
+	spin_lock_irqsave(&storage->lock, flags);
+	if (nr <= storage->capacity - storage->used) {
+		*sector = storage->used;
+		storage->used += nr;
+	} else {
+		ret = storage->can_grow ? -EAGAIN : -ENOSPC;
+	}
+	if (storage->can_grow && !storage->growing &&
+	    (ret || storage->capacity - storage->used < storage->portion / 2)) {
+		storage->growing = true;
+		grow = true;
+	}
+	spin_unlock_irqrestore(&storage->lock, flags);
+
+	if (grow)
+		queue_work(system_unbound_wq, &storage->grow_work);
+	return ret;
+}
+
+static int diff_storage_rw(struct diff_storage *storage, loff_t pos,
+			   struct iov_iter *iter, bool direct)
+{
+	struct file *file = storage->file;
+	size_t len = iov_iter_count(iter);
+	struct kiocb iocb;
+	ssize_t ret;
+
+	init_sync_kiocb(&iocb, file);
+	iocb.ki_pos = pos;
+	if (direct)
+		iocb.ki_flags |= IOCB_DIRECT;
+	else
+		iocb.ki_flags &= ~IOCB_DIRECT;
+
+	if (iov_iter_rw(iter) == WRITE) {
+		file_start_write(file);
+		ret = file->f_op->write_iter(&iocb, iter);
+		file_end_write(file);
+	} else {
+		ret = file->f_op->read_iter(&iocb, iter);
+	}
+	if (ret < 0)
+		return ret;
+	return ret == len ? 0 : -EIO;
+}
+
+int diff_storage_write(struct diff_storage *storage, loff_t pos,
+		       const struct bio_vec *bvec, unsigned int nr_bvecs,
+		       size_t skip, size_t len, bool direct)
+{
+	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
+	unsigned int noio = memalloc_noio_save();
+	struct iov_iter iter;
+	int ret;
+
+	/*
+	 * Writing here lets others write. It must not wait for them, neither
+	 * for memory nor for their dirty pages.
+	 */
+	current->flags |= PF_LOCAL_THROTTLE;
+	iov_iter_bvec(&iter, ITER_SOURCE, bvec, nr_bvecs, skip + len);
+	iov_iter_advance(&iter, skip);
+	ret = diff_storage_rw(storage, pos, &iter,
+			      direct && READ_ONCE(storage->writes_direct));
+	if (ret == -EINVAL && direct && READ_ONCE(storage->writes_direct)) {
+		/* Its alignment asks for more than a page. */
+		WRITE_ONCE(storage->writes_direct, false);
+		iov_iter_bvec(&iter, ITER_SOURCE, bvec, nr_bvecs, skip + len);
+		iov_iter_advance(&iter, skip);
+		ret = diff_storage_rw(storage, pos, &iter, false);
+	}
+	current_restore_flags(throttle, PF_LOCAL_THROTTLE);
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
+int diff_storage_read(struct diff_storage *storage, loff_t pos,
+		      const struct bio_vec *bvec, unsigned int nr_bvecs,
+		      size_t skip, size_t len)
+{
+	unsigned int noio = memalloc_noio_save();
+	struct iov_iter iter;
+	int ret;
+
+	iov_iter_bvec(&iter, ITER_DEST, bvec, nr_bvecs, skip + len);
+	iov_iter_advance(&iter, skip);
+	ret = diff_storage_rw(storage, pos, &iter, false);
+	memalloc_noio_restore(noio);
+	return ret;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * blksnap: difference storage. The file or block device that overwritten chunks
+ * go to, shared by all devices of a snapshot.
+ *
+ * Space is handed out from the start to the end and comes back when the storage
+ * goes. A file is preallocated in portions ahead of need, by a worker. Writing
+ * and reading go through the file's own I/O path.
+ *
+ * Locking: @lock (irq-safe) covers the account of space. Reads and writes of
+ * one place are kept apart by the caller.
+ */
+#ifndef BLKSNAP_DIFF_STORAGE_H
+#define BLKSNAP_DIFF_STORAGE_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct bio_vec;
+struct block_device;
+struct file;
+
+/**
+ * struct diff_storage - difference storage
+ * @file:		where it lies, our own reference
+ * @size_at_start:	size of a regular file when it was handed over, bytes
+ * @writes_direct:	chunks are written past the page cache
+ * @portion:		sectors to grow by
+ * @limit:		sectors that may be used at most
+ * @lock:		protects the rest
+ * @can_grow:		the file may get more space
+ * @growing:		the worker is on its way
+ * @capacity:		sectors that are certain to have space
+ * @used:		sectors handed out
+ * @grow_work:		preallocates the next portion
+ * @grown:		called with @grown_arg after each try to grow; may sleep
+ * @grown_arg:		argument of @grown
+ */
+struct diff_storage {
+	struct file *file;
+	loff_t size_at_start;
+	bool writes_direct;
+	sector_t portion;
+	sector_t limit;
+	spinlock_t lock; /* irq-safe, for the account below */
+	bool can_grow;
+	bool growing;
+	sector_t capacity;
+	sector_t used;
+	struct work_struct grow_work;
+	void (*grown)(void *arg);
+	void *grown_arg;
+};
+
+/*
+ * Take over the descriptor @fd as storage of at most @limit sectors.
+ * Context: process of the owner of @fd, may sleep.
+ * Return: the storage or an ERR_PTR(): -EBADF; -EINVAL if it is not a regular
+ * file or a block device, was not opened for reading and writing, or is known
+ * not to have been opened with O_EXCL; -EOPNOTSUPP if it is empty and its file
+ * system cannot preallocate; -ENOSPC; -ENOMEM.
+ */
+struct diff_storage *diff_storage_create(int fd, sector_t limit,
+					 void (*grown)(void *arg), void *arg);
+
+/* Give back all space. No I/O may be running. Context: may sleep. */
+void diff_storage_destroy(struct diff_storage *storage);
+
+/*
+ * Whether the storage lies on sectors of @bdev: on the device itself, on the
+ * whole disk that it is a partition of or a partition of the disk that it is,
+ * directly or in a file of a file system.
+ */
+bool diff_storage_is_on(struct diff_storage *storage,
+			struct block_device *bdev);
+
+/*
+ * Get space for @nr sectors, aligned to a page. Context: any, does not sleep.
+ * Return: 0 and the place in @sector, -EAGAIN if there will be space or an
+ * error when @grown is called, -ENOSPC.
+ */
+int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
+		       sector_t *sector);
+
+/*
+ * Write or read @len bytes at @pos (bytes). A chunk as a whole is written with
+ * @direct, and is aligned to a page then. Context: sleeps, no locks held.
+ * Return: 0 or a negative errno; a short transfer is -EIO.
+ */
+int diff_storage_write(struct diff_storage *storage, loff_t pos,
+		       const struct bio_vec *bvec, unsigned int nr_bvecs,
+		       size_t skip, size_t len, bool direct);
+int diff_storage_read(struct diff_storage *storage, loff_t pos,
+		      const struct bio_vec *bvec, unsigned int nr_bvecs,
+		      size_t skip, size_t len);
+
+#endif /* BLKSNAP_DIFF_STORAGE_H */

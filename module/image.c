@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blksnap: image device.
+ *
+ * A bio is handed to a worker, because reading and writing the difference area
+ * sleep. The disk belongs to its openers as well; what is freed when the last
+ * of them leaves is only the memory, the area's I/O has ended before.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/idr.h>
+#include <linux/mempool.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include "diff_area.h"
+#include "geometry.h"
+#include "image.h"
+#include "tracker.h"
+
+#define IMAGE_DISK_PREFIX	"blksnap-image"
+#define IMAGE_WORKS_RESERVED	4
+
+/**
+ * struct image - image device
+ * @area:	what it shows, a reference
+ * @disk:	the device
+ * @index:	number in the name and the minor
+ * @gate_open:	I/O may start
+ * @removed:	the device goes
+ * @running:	bios that were accepted and are not completed
+ * @wait:	woken when any of these changes
+ */
+struct image {
+	struct diff_area *area;
+	struct gendisk *disk;
+	int index;
+	bool gate_open;
+	bool removed;
+	atomic_t running;
+	wait_queue_head_t wait;
+};
+
+struct image_work {
+	struct work_struct work;
+	struct image *image;
+	struct bio *bio;
+};
+
+static int image_major;
+static DEFINE_IDA(image_ida);
+static struct workqueue_struct *image_wq;
+static mempool_t *image_works;
+
+static int image_do_piece(struct diff_area *area, struct bio *bio,
+			  struct bvec_iter iter)
+{
+	if (op_is_write(bio_op(bio)))
+		return diff_area_write_image(area, bio, iter);
+	return diff_area_read_image(area, bio, iter);
+}
+
+/* Chunk by chunk. */
+static int image_do_bio(struct diff_area *area, struct bio *bio)
+{
+	struct bvec_iter rest = bio->bi_iter;
+	int ret = 0;
+
+	while (rest.bi_size && !ret) {
+		u64 chunk = blksnap_unit_of(rest.bi_sector, area->shift);
+		sector_t end = blksnap_unit_start(chunk + 1, area->shift);
+		u64 room = (end - rest.bi_sector) << SECTOR_SHIFT;
+		struct bvec_iter piece = rest;
+
+		piece.bi_size = min_t(u64, rest.bi_size, room);
+		ret = image_do_piece(area, bio, piece);
+		bio_advance_iter(bio, &rest, piece.bi_size);
+	}
+	return ret;
+}
+
+static void image_work(struct work_struct *work)
+{
+	struct image_work *iw = container_of(work, struct image_work, work);
+	struct image *image = iw->image;
+	struct bio *bio = iw->bio;
+	int ret = -EIO;
+
+	mempool_free(iw, image_works);
+
+	wait_event(image->wait,
+		   READ_ONCE(image->gate_open) || READ_ONCE(image->removed));
+	if (!READ_ONCE(image->removed))
+		ret = image_do_bio(image->area, bio);
+	bio->bi_status = errno_to_blk_status(ret);
+	bio_endio(bio);
+
+	/* The disk is there as long as image_remove() waits for this. */
+	if (atomic_dec_and_test(&image->running))
+		wake_up_var(&image->running);
+}
+
+static void image_submit_bio(struct bio *bio)
+{
+	struct image *image = bio->bi_bdev->bd_disk->private_data;
+	struct image_work *iw;
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		break;
+	default:
+		bio->bi_status = BLK_STS_NOTSUPP;
+		bio_endio(bio);
+		return;
+	}
+
+	iw = mempool_alloc(image_works, GFP_NOIO);
+	INIT_WORK(&iw->work, image_work);
+	iw->image = image;
+	iw->bio = bio;
+	atomic_inc(&image->running);
+	queue_work(image_wq, &iw->work);
+}
+
+static void image_free_disk(struct gendisk *disk)
+{
+	struct image *image = disk->private_data;
+
+	ida_free(&image_ida, image->index);
+	diff_area_put(image->area);
+	kfree(image);
+}
+
+static const struct block_device_operations image_fops = {
+	.owner = THIS_MODULE,
+	.submit_bio = image_submit_bio,
+	.free_disk = image_free_disk,
+};
+
+bool image_is(struct block_device *bdev)
+{
+	return bdev->bd_disk->fops == &image_fops;
+}
+
+static struct gendisk *image_alloc_disk(struct diff_area *area)
+{
+	struct block_device *bdev = area->tracker->flt.bdev;
+	struct queue_limits lim = {
+		.logical_block_size = bdev_logical_block_size(bdev),
+		.physical_block_size = bdev_physical_block_size(bdev),
+		.io_min = bdev_physical_block_size(bdev),
+	};
+
+	return blk_alloc_disk(&lim, NUMA_NO_NODE);
+}
+
+int image_create(struct diff_area *area)
+{
+	struct gendisk *disk;
+	struct image *image;
+	int ret;
+
+	image = kzalloc(sizeof(*image), GFP_KERNEL);
+	if (!image)
+		return -ENOMEM;
+	init_waitqueue_head(&image->wait);
+	image->area = area;
+	ret = ida_alloc_max(&image_ida, MINORMASK, GFP_KERNEL);
+	if (ret < 0)
+		goto out_free;
+	image->index = ret;
+
+	disk = image_alloc_disk(area);
+	if (IS_ERR(disk)) {
+		ret = PTR_ERR(disk);
+		goto out_ida;
+	}
+	snprintf(disk->disk_name, DISK_NAME_LEN, IMAGE_DISK_PREFIX "%d",
+		 image->index);
+	disk->major = image_major;
+	disk->first_minor = image->index;
+	disk->minors = 1;
+	disk->flags = GENHD_FL_NO_PART;
+	disk->fops = &image_fops;
+	disk->private_data = image;
+	image->disk = disk;
+	set_capacity(disk, area->capacity);
+
+	ret = add_disk(disk);
+	if (ret)
+		goto out_disk;
+	diff_area_get(area);
+	area->image = image;
+	diff_area_set_image_name(area, disk->disk_name);
+	return 0;
+
+out_disk:
+	/* ->free_disk() is not called for a disk that was never added. */
+	put_disk(disk);
+out_ida:
+	ida_free(&image_ida, image->index);
+out_free:
+	kfree(image);
+	return ret;
+}
+
+void image_open_gate(struct diff_area *area)
+{
+	struct image *image = area->image;
+
+	WRITE_ONCE(image->gate_open, true);
+	wake_up_all(&image->wait);
+}
+
+void image_remove(struct diff_area *area)
+{
+	struct image *image = area->image;
+	struct gendisk *disk = image->disk;
+
+	area->image = NULL;
+	diff_area_set_image_name(area, "");
+	WRITE_ONCE(image->removed, true);
+	wake_up_all(&image->wait);
+
+	/* A file system on the image learns of it before it tries to write. */
+	blk_mark_disk_dead(disk);
+	del_gendisk(disk);
+	wait_var_event(&image->running, !atomic_read(&image->running));
+	put_disk(disk);
+}
+
+int image_init(void)
+{
+	int ret = -ENOMEM;
+
+	image_wq = alloc_workqueue("blksnap-image", WQ_MEM_RECLAIM | WQ_UNBOUND,
+				   0);
+	if (!image_wq)
+		return ret;
+	image_works = mempool_create_kmalloc_pool(IMAGE_WORKS_RESERVED,
+						  sizeof(struct image_work));
+	if (!image_works)
+		goto out_wq;
+	ret = register_blkdev(0, IMAGE_DISK_PREFIX);
+	if (ret < 0)
+		goto out_pool;
+	image_major = ret;
+	return 0;
+
+out_pool:
+	mempool_destroy(image_works);
+out_wq:
+	destroy_workqueue(image_wq);
+	return ret;
+}
+
+void image_exit(void)
+{
+	unregister_blkdev(image_major, IMAGE_DISK_PREFIX);
+	mempool_destroy(image_works);
+	destroy_workqueue(image_wq);
+	ida_destroy(&image_ida);
+}
