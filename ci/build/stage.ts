@@ -1,5 +1,5 @@
 /** One stage of making ready, such as the kernel build: shown as it goes, and in the report when it fails. */
-import { toProblems, verdict, type ErrorLike } from '../report/classify.js';
+import { caught, toProblems, verdict } from '../report/classify.js';
 import { pendingCase } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
 import { firstLine } from '../report/text.js';
@@ -35,19 +35,12 @@ export async function runStage<T>(stage: Stage, name: string, work: (tell: Tell)
 function record({ store, repeat }: Stage, name: string, error: unknown, durationMs: number): void {
   const failed = pendingCase({ id: `prepare:${name}`, suite: 'prepare', file: '', name, specIds: [], repeat });
   failed.durationMs = durationMs;
-  failed.problems = toProblems([ownFields(error)]);
-  // What is not one of our own errors is a fault of the scripts, never an answer of the product.
-  failed.state = error instanceof Error && 'blame' in error ? verdict(failed.problems) : 'error';
+  failed.problems = toProblems([caught(error, 'rig')]);
+  failed.state = verdict(failed.problems);
   for (const one of store.report.cases) {
     if (one.state !== 'pending') continue;
     one.state = 'skipped';
     one.skipReason = `not run, because "${name}" failed`;
   }
   store.add(failed);
-}
-
-function ownFields(error: unknown): ErrorLike {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), blame: 'rig' };
-  const { name, message, stack, cause } = error;
-  return { ...error, name, message, stack: stack ?? '', cause };
 }

@@ -9,6 +9,8 @@ export interface Need {
   readonly why: string;
   /** A program that must be found; or else `files`. */
   readonly command?: string;
+  /** What makes the program print its version. Default --version. */
+  readonly version?: string;
   /** Headers or libraries, of which all must be found below the usual folders. */
   readonly files?: readonly string[];
   /** The program must not need shared libraries. */

@@ -73,3 +73,10 @@ function isErrorLike(value: unknown): value is ErrorLike {
 function printed(value: unknown): string {
   return stripAnsi(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)));
 }
+
+/** A caught value as an ErrorLike. Without a blame of its own it counts as `blame`. */
+export function caught(error: unknown, blame: Problem['blame']): ErrorLike {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), blame };
+  const { name, message, stack, cause } = error;
+  return { blame, ...error, name, message, stack: stack ?? '', cause };
+}

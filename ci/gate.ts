@@ -1,0 +1,88 @@
+/** npm test: the project's own gate. Checks of the code, unit tests of the runner, kernel style, then the suites;
+ *  every step and every test is a case of one report. A step that fails does not stop the others. */
+import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { checkChoices } from './build/choices.js';
+import { prepareGuests } from './build/prepare.js';
+import type { Check } from './checks/check.js';
+import { codeChecks } from './checks/code.js';
+import { kernelChecks } from './checks/kernel.js';
+import { runCheck } from './checks/run-check.js';
+import { parseCli, type CliOptions } from './cli/args.js';
+import { exitCodes, UsageError } from './cli/exit-codes.js';
+import { gateHelp } from './cli/help.js';
+import { runMain } from './cli/main.js';
+import { installMissing } from './host/install.js';
+import { finish } from './report/finish.js';
+import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
+import { ReportStore } from './report/store.js';
+import { collectTests } from './select/collect.js';
+import type { Selection } from './select/select.js';
+import { Progress } from './session/progress.js';
+import { announce, runTests } from './session/run-tests.js';
+import { openSession, type Session } from './session/session.js';
+import { passSettings } from './session/settings.js';
+import { openVitest } from './session/vitest.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseCli(argv);
+  if (options.command === 'help') {
+    process.stdout.write(`${gateHelp}\n`);
+    return exitCodes.passed;
+  }
+  if (options.command !== 'run' || options.selection.length > 0) {
+    throw new UsageError('npm test runs everything; to select, list or look at the machine use npm start');
+  }
+  await checkChoices(root, options);
+  const progress = new Progress(options.json ? process.stderr : process.stdout);
+  await installMissing(progress);
+  const session = openSession(root);
+  try {
+    return await runGate(options, session, progress);
+  } finally {
+    await session.close();
+  }
+}
+
+async function runGate(options: CliOptions, session: Session, progress: Progress): Promise<number> {
+  const { line, flavour, seed, jobs } = options;
+  const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
+  session.onInterrupt = () => store.flush();
+  passSettings(options);
+  const repeatSuite = (file: string, name: string) => repeatSuiteTest(file, name, options);
+  progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);
+  try {
+    const suites = await findTests('suites', jobs);
+    announce(suites, store, repeatSuite);
+    await runChecks(codeChecks(root), store, progress);
+    const unit = await findTests('meta', jobs);
+    await runTests({ root, project: 'meta', jobs, selection: unit, store, repeat: repeatUnitTest, progress });
+    const ready = await prepareGuests(root, options, store, progress);
+    if (ready !== undefined) {
+      const moduleDir = resolve(options.moduleDir ?? join(root, 'module'));
+      await runChecks(kernelChecks(root, ready.kernel, moduleDir), store, progress);
+      passSettings({ ...options, ...ready, resultsDir: session.resultsDir, runDir: session.runDir });
+      await runTests({ root, project: 'suites', jobs, selection: suites, store, repeat: repeatSuite, progress });
+    }
+    return finish(store, options.json, progress);
+  } finally {
+    store.flush();
+  }
+}
+
+async function runChecks(checks: readonly Check[], store: ReportStore, progress: Progress): Promise<void> {
+  for (const check of checks) await runCheck(check, store, progress);
+}
+
+async function findTests(project: 'meta' | 'suites', jobs: number): Promise<Selection> {
+  const vitest = await openVitest(root, project, jobs);
+  try {
+    return await collectTests(vitest, root);
+  } finally {
+    await vitest.close();
+  }
+}
+
+await runMain(() => main(process.argv.slice(2)));
