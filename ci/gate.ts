@@ -49,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runGate(options: CliOptions, session: Session, progress: Progress): Promise<number> {
   const { line, flavour, seed, jobs } = options;
   const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
-  session.onInterrupt = () => store.flush();
+  session.onInterrupt = () => void store.flush();
   passSettings(options);
   const repeatSuite = (file: string, name: string) => repeatSuiteTest(file, name, options);
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);

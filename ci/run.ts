@@ -48,7 +48,7 @@ async function runSuites(options: CliOptions, selection: Selection, progress: Pr
   const session = openSession(root);
   const { line, flavour, seed } = options;
   const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
-  session.onInterrupt = () => store.flush();
+  session.onInterrupt = () => void store.flush();
   const repeat: Repeat = (file, name) => repeatSuiteTest(file, name, options);
   announce(selection, store, repeat);
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${selection.tests.length} tests, ${options.jobs} at a time`);

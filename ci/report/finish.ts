@@ -8,7 +8,7 @@ import { summaryLines } from './summary.js';
 
 export function finish(store: ReportStore, isJson: boolean, progress: Progress): number {
   requireTests(store);
-  store.flush();
+  requireReport(store);
   const exitCode = exitCodeOf(store.report);
   if (isJson) process.stdout.write(`${jsonReport(store.report, exitCode, store.junitPath)}\n`);
   else for (const line of summaryLines(store.report, store.junitPath)) progress.say(line);
@@ -26,9 +26,18 @@ export function exitCodeOf({ cases }: RunReport): number {
 function requireTests(store: ReportStore): void {
   const { passed, failed, errors } = count(store.report.cases);
   if (passed + failed + errors > 0) return;
-  const nothing = pendingCase({ id: 'rig:nothing-ran', suite: 'rig', file: '', name: 'tests run', specIds: [], repeat: 'npm start -- --list' });
-  const message = 'no test was executed';
-  nothing.problems = [{ blame: 'rig', isNamed: true, type: 'NothingRan', message, detail: '' }];
-  nothing.state = 'error';
-  store.add(nothing);
+  addRigError(store, 'tests run', { name: 'NothingRan', message: 'no test was executed' });
+}
+
+function requireReport(store: ReportStore): void {
+  const error = store.flush();
+  if (error !== undefined) addRigError(store, 'the report is written', error);
+}
+
+function addRigError(store: ReportStore, name: string, { name: type, message }: Pick<Error, 'name' | 'message'>): void {
+  const one = pendingCase({ id: `rig:${name}`, suite: 'rig', file: '', name, specIds: [], repeat: 'npm start -- doctor' });
+  one.problems = [{ blame: 'rig', isNamed: true, type, message, detail: '' }];
+  one.state = 'error';
+  store.add(one);
+  store.flush();
 }

@@ -53,7 +53,7 @@ export class CaseReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], stray: readonly SerializedError[], reason: TestRunEndReason): void {
-    if (reason === 'interrupted') return this.#options.store.flush();
+    if (reason === 'interrupted') return;
     const unplaced = stray.filter((error) => !this.#placeStray(error as ErrorLike & StrayOrigin, modules));
     const unfinished = this.#options.store.report.cases.filter(({ state }) => state === 'pending');
     for (const target of unfinished) {

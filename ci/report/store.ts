@@ -36,11 +36,17 @@ export class ReportStore {
     this.#timer ??= setTimeout(() => this.flush(), writeIntervalMs).unref();
   }
 
-  /** Writes now; for the end of the run and of the process. */
-  flush(): void {
+  /** Writes now; for the end of the run and of the process. A report that cannot be written (full disk, folder gone)
+   *  must not end the tests: the reason is returned, and the end of the run tells it. */
+  flush(): Error | undefined {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.report.wallMs = Date.now() - this.#startedMs;
-    replaceFile(this.junitPath, junitXml(this.report));
+    try {
+      replaceFile(this.junitPath, junitXml(this.report));
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 }

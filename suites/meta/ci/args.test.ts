@@ -1,0 +1,61 @@
+/** The command line becomes values, or a usage error that names what was meant. Method: tables of words. */
+import { describe, expect, test } from 'vitest';
+import { parseCli } from '../../../ci/cli/args.js';
+import { UsageError } from '../../../ci/cli/exit-codes.js';
+import { nearest } from '../../../ci/cli/nearest.js';
+
+describe('parseCli', () => {
+  test('every option is taken', () => {
+    const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', 'm'];
+    expect(parseCli(words)).toEqual({
+      selection: ['cow', 'cbt'], command: 'run', seed: 7, jobs: 3, keep: true, json: true,
+      line: '7.3', flavour: 'debug', moduleDir: 'm',
+    });
+  });
+
+  test('a seed is drawn when none is given, and differs between runs', () => {
+    const seeds = new Set(Array.from({ length: 5 }, () => parseCli([]).seed));
+    expect(seeds.size).toBeGreaterThan(1);
+  });
+
+  test.for([
+    [['--list'], 'list'],
+    [['-h'], 'help'],
+    [['doctor'], 'doctor'],
+    [['doctor', '--json'], 'doctor'],
+    [[], 'run'],
+  ] as const)('%j means %s', ([words, command]) => {
+    expect(parseCli(words).command).toBe(command);
+  });
+
+  test.for([
+    [['--sed', '1'], /unknown option --sed: did you mean seed/],
+    [['--seed', 'x'], /--seed takes a whole number from 0 to 4294967295, got "x"/],
+    [['--seed', '4294967296'], /whole number/],
+    [['--jobs', '0'], /--jobs takes a whole number from 1/],
+    [['--jobs', '-1'], /jobs/],
+    [['--seed'], /seed/],
+    [['--keep=yes'], /keep/],
+    [['doctor', 'now'], /doctor takes no arguments, got "now"/],
+  ] as const)('%j is refused', ([words, message]) => {
+    expect(() => parseCli(words)).toThrow(UsageError);
+    expect(() => parseCli(words)).toThrow(message);
+  });
+});
+
+describe('nearest', () => {
+  const names = ['cbt', 'cow', 'overflow', 'removal', 'attach'];
+
+  test.for([
+    ['cwo', 'cow'],
+    ['CBT', 'cbt'],
+    ['over', 'overflow'],
+    ['remove', 'removal'],
+  ] as const)('%s is near %s', ([typed, expected]) => {
+    expect(nearest(typed, names)[0]).toBe(expected);
+  });
+
+  test('nothing is near nonsense', () => {
+    expect(nearest('qqqqqqqqqqq', names)).toEqual([]);
+  });
+});

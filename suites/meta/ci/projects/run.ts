@@ -1,0 +1,28 @@
+/** Runs the fixture projects through the real vitest and our reporter; prints the cases as JSON. For verdicts.test.ts. */
+import { fileURLToPath } from 'node:url';
+import { createVitest } from 'vitest/node';
+import { CaseReporter } from '../../../../ci/report/reporter.js';
+import { repeatSuiteTest } from '../../../../ci/report/repeat.js';
+import { ReportStore } from '../../../../ci/report/store.js';
+
+const [resultsDir = ''] = process.argv.slice(2);
+const root = fileURLToPath(new URL('.', import.meta.url));
+const choices = { seed: 42, line: '6.12', flavour: 'fast', moduleDir: undefined };
+const store = new ReportStore(resultsDir, { kernel: '6.12', flavour: 'fast', seed: '42' });
+const repeat = (file: string, name: string) => repeatSuiteTest(file, name, choices);
+const reporter = new CaseReporter({ root, store, repeat, onCaseEnd: () => undefined });
+
+async function main(): Promise<void> {
+  const vitest = await createVitest('test', {
+    root, config: false, include: ['*.fixture.ts'], pool: 'forks', maxWorkers: 2, watch: false, reporters: [reporter],
+  });
+  await vitest.runTestSpecifications(await vitest.globTestSpecifications());
+  await vitest.close();
+  store.flush();
+  process.stdout.write(JSON.stringify(store.report.cases));
+}
+
+main().then(() => process.exit(0), (error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,2 @@
+/** A file that does not load, for verdicts.test.ts. */
+throw new Error('cannot load');
