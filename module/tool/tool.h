@@ -2,97 +2,87 @@
 /*
  * blksnapctl: what its files share.
  *
- * Results go to stdout, errors to stderr, both as one JSON object per line.
- * Functions that take an option or open something end the program themselves
- * when that fails: a command is one try.
+ * A command returns the exit status: 0, EXIT_FAILED after fail(), or
+ * EXIT_USAGE after usage(). Results are JSON lines on stdout, failures one
+ * JSON line on stderr, mistakes of usage are text on stderr.
  */
 #ifndef BLKSNAPCTL_TOOL_H
 #define BLKSNAPCTL_TOOL_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <linux/blksnap.h>
 
-#define __noreturn	__attribute__((__noreturn__))
-#define __printf(a, b)	__attribute__((__format__(printf, a, b)))
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#define EXIT_FAILED	1
+#define EXIT_USAGE	2
 
-enum exit_code {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,	/* a call failed; stderr says which and why */
-	EXIT_USAGE = 2,
-};
+#define SECTOR_SHIFT	9
+/* Bytes of a UUID as text, the terminating NUL included. */
+#define UUID_TEXT_SIZE	37
 
-/**
- * struct option - an option of a command
- * @name:	without the leading dashes
- * @value:	where its value goes; NULL for an option without one
- * @given:	set when the option was there; may be NULL
- */
-struct option {
-	const char *name;
-	const char **value;
-	bool *given;
-};
-
-/**
- * struct args - what stands behind the command's name
- * @count:	number of @values
- * @values:	those that are not options, in order
- */
-struct args {
-	int count;
-	char **values;
-};
+struct blkfilter_ctl;
+struct option;
 
 /**
  * struct command - one subcommand
- * @name:	one or two words
- * @usage:	its arguments
- * @help:	what it does and prints
- * @run:	does it; returns an &enum exit_code
+ *
+ * @group: First word, or NULL if @name is the only one.
+ * @name: Last word of the command.
+ * @arguments: What follows it, for the help.
+ * @about: What it does, for the help. One line or more.
+ * @run: Does it. argv[0] is @name, options are not parsed yet.
  */
 struct command {
+	const char *group;
 	const char *name;
-	const char *usage;
-	const char *help;
-	int (*run)(struct args *args);
+	const char *arguments;
+	const char *about;
+	int (*run)(int argc, char **argv);
 };
 
-extern const struct command filter_commands[];
-extern const struct command snapshot_commands[];
-extern const struct command cbt_commands[];
+int cmd_version(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
+int cmd_snapshot_create(int argc, char **argv);
+int cmd_snapshot_add(int argc, char **argv);
+int cmd_snapshot_take(int argc, char **argv);
+int cmd_snapshot_destroy(int argc, char **argv);
+int cmd_snapshot_collect(int argc, char **argv);
+int cmd_snapshot_info(int argc, char **argv);
+int cmd_snapshot_wait(int argc, char **argv);
+int cmd_cbt_info(int argc, char **argv);
+int cmd_cbt_map(int argc, char **argv);
+int cmd_cbt_dirty(int argc, char **argv);
 
-/* options.c */
+/* Says in one line of text what is wrong with the arguments. */
+int usage(const char *format, ...) __attribute__((__format__(printf, 1, 2)));
 
 /*
- * Take the options in @options (the last one has no name) out of @args. Ends
- * the program if there is another one, a value is missing, or what remains is
- * not @min to @max values.
+ * Checks that @min to @max words are left after the options, without options
+ * if @options is NULL. next_option() returns -1 at their end, '?' after it has
+ * complained.
  */
-void take_options(struct args *args, const struct option *options, int min,
-		  int max);
-__noreturn __printf(1, 2) void usage_error(const char *format, ...);
-__u64 parse_number(const char *what, const char *text, __u64 max);
-/* Bytes; K, M, G and T are powers of 1024. */
-__u64 parse_size(const char *what, const char *text);
-void parse_uuid(const char *text, __u8 *uuid);
+int next_option(int argc, char **argv, const struct option *options);
+int words_only(int argc, char **argv, int min, int max);
 
-/* output.c */
+/* Reports errno of @call, which was about @subject (may be NULL). */
+int fail(const char *call, const char *subject);
 
-/* Print @text as a JSON string to stdout. */
-void print_json_string(const char *text);
-#define UUID_TEXT_SIZE	37
-void format_uuid(const __u8 *uuid, char *text);
-/* Print errno with the call that set it. Return: EXIT_FAILED. */
-int call_failed(const char *call, const char *object);
+/* Prints a JSON string, or null. */
+void json_string(const char *text);
+/* Symbolic name of a positive errno, NULL if it has none. */
+const char *errno_name(int number);
 
-/* device.c */
+/* Parse the whole text; false if it is not one. */
+bool parse_number(const char *text, __u64 *number);
+bool parse_size(const char *text, __u64 *bytes);
+bool parse_uuid(const char *text, __u8 *id);
+void format_uuid(const __u8 *id, char *text);
 
+/* Open the device or the control device; after fail() the result is -1. */
 int open_device(const char *path);
 int open_control(void);
-/* One command of the blksnap filter. Return: that of ioctl(). */
-int filter_ctl(int fd, enum blkfilter_ctl_blksnap cmd, void *arg, size_t size);
+/* BLKFILTER_CTL to blksnap; the result is that of ioctl(). */
+int blksnap_ctl(int fd, __u32 cmd, void *argument, __u32 size);
 
 #endif /* BLKSNAPCTL_TOOL_H */
