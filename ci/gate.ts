@@ -1,9 +1,9 @@
 /** npm test: the project's own gate. Checks of the code, unit tests of the runner, kernel style, then the suites;
  *  every step and every test is a case of one report. A step that fails does not stop the others. */
 import { fileURLToPath } from 'node:url';
-import { join, resolve } from 'node:path';
+import type { KernelLine } from '../vm/index.js';
 import { checkChoices } from './build/choices.js';
-import { prepareGuests } from './build/prepare.js';
+import { moduleFolder, prepareGuests } from './build/prepare.js';
 import type { Check } from './checks/check.js';
 import { codeChecks } from './checks/code.js';
 import { kernelChecks } from './checks/kernel.js';
@@ -35,18 +35,18 @@ async function main(argv: readonly string[]): Promise<number> {
   if (options.command !== 'run' || options.selection.length > 0) {
     throw new UsageError('npm test runs everything; to select, list or look at the machine use npm start');
   }
-  await checkChoices(root, options);
+  const line = await checkChoices(options);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   await installMissing(progress);
   const session = openSession(root);
   try {
-    return await runGate(options, session, progress);
+    return await runGate(options, line, session, progress);
   } finally {
     await session.close();
   }
 }
 
-async function runGate(options: CliOptions, session: Session, progress: Progress): Promise<number> {
+async function runGate(options: CliOptions, kernelLine: KernelLine, session: Session, progress: Progress): Promise<number> {
   const { line, flavour, seed, jobs } = options;
   const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
   session.onInterrupt = () => void store.flush();
@@ -59,10 +59,9 @@ async function runGate(options: CliOptions, session: Session, progress: Progress
     await runChecks(codeChecks(root), store, progress);
     const unit = await findTests('meta', jobs);
     await runTests({ root, project: 'meta', jobs, selection: unit, store, repeat: repeatUnitTest, progress });
-    const ready = await prepareGuests(root, options, store, progress);
+    const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
     if (ready !== undefined) {
-      const moduleDir = resolve(options.moduleDir ?? join(root, 'module'));
-      await runChecks(kernelChecks(root, ready.kernel, moduleDir), store, progress);
+      await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);
       passSettings({ ...options, ...ready, resultsDir: session.resultsDir, runDir: session.runDir });
       await runTests({ root, project: 'suites', jobs, selection: suites, store, repeat: repeatSuite, progress });
     }

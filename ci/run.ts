@@ -1,5 +1,6 @@
 /** npm start: parse, select, make ready, prove, report. Each step's work is elsewhere; this is their order. */
 import { fileURLToPath } from 'node:url';
+import type { KernelLine } from '../vm/index.js';
 import { prepareGuests } from './build/prepare.js';
 import { checkChoices } from './build/choices.js';
 import { parseCli, type CliOptions } from './cli/args.js';
@@ -27,11 +28,11 @@ async function main(argv: readonly string[]): Promise<number> {
   if (options.command === 'help') return print(startHelp);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   if (options.command === 'doctor') return await doctor(root, options);
-  await checkChoices(root, options);
+  const line = await checkChoices(options);
   const selection = await findTests(options);
   if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
   await installMissing(progress);
-  return await runSuites(options, selection, progress);
+  return await runSuites(options, line, selection, progress);
 }
 
 async function findTests(options: CliOptions): Promise<Selection> {
@@ -44,7 +45,7 @@ async function findTests(options: CliOptions): Promise<Selection> {
   }
 }
 
-async function runSuites(options: CliOptions, selection: Selection, progress: Progress): Promise<number> {
+async function runSuites(options: CliOptions, kernelLine: KernelLine, selection: Selection, progress: Progress): Promise<number> {
   const session = openSession(root);
   const { line, flavour, seed } = options;
   const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
@@ -53,7 +54,7 @@ async function runSuites(options: CliOptions, selection: Selection, progress: Pr
   announce(selection, store, repeat);
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${selection.tests.length} tests, ${options.jobs} at a time`);
   try {
-    const ready = await prepareGuests(root, options, store, progress);
+    const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm start' });
     if (ready !== undefined) {
       passSettings({ ...options, ...ready, resultsDir: session.resultsDir, runDir: session.runDir });
       await runTests({ root, project: 'suites', jobs: options.jobs, selection, store, repeat, progress });

@@ -1,51 +1,58 @@
 /** Kernel style: checkpatch, compiler warnings (W=1) and sparse (C=2) on our patches and module. Silent means passed. */
-import { cpSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { attempt, temporaryFolder, type KernelBuild } from '../../vm/index.js';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { attempt, temporaryFolder, withPatchedTree, type KernelBuild, type KernelLine, type PatchedTree } from '../../vm/index.js';
 import type { Check } from './check.js';
 import { repositoryFiles } from './files.js';
 
 const buildTimeoutMs = 600_000;
 const phase = 'kernel style';
 
-export function kernelChecks(root: string, kernel: KernelBuild, moduleDir: string): Check[] {
+type Tell = (detail: string) => void;
+
+export function kernelChecks(root: string, line: KernelLine, kernel: KernelBuild, moduleDir: string): Check[] {
+  const onTree = (name: string, work: (tree: PatchedTree, tell: Tell) => Promise<readonly string[]>): Check => ({
+    name,
+    repeat: 'npm test',
+    run: (tell) => withPatchedTree(line, { progress: ({ what }) => tell(what) }, (tree) => work(tree, tell)),
+  });
   return [
-    { name: 'checkpatch', repeat: 'npm test', run: (tell) => checkpatch(root, kernel, tell) },
-    { name: 'W=1 and sparse on the patched files', repeat: 'npm test', run: (tell) => patchedFiles(root, kernel, tell) },
+    onTree('checkpatch', (tree, tell) => checkpatch(root, tree, tell)),
+    onTree('W=1 and sparse on the patched files', (tree, tell) => patchedFiles(tree, kernel.objectDir, tell)),
     { name: 'W=1 and sparse on the module', repeat: 'npm test', run: () => moduleWarnings(kernel, moduleDir) },
-    { name: 'uapi headers agree', repeat: 'npm test', run: () => Promise.resolve(uapiSync(root, kernel)) },
+    onTree('uapi headers agree', ({ sourceDir }) => Promise.resolve(uapiSync(root, sourceDir))),
   ];
 }
 
 /** The kernel's own checkpatch, as strict as it gets, one run per patch and per module source. */
-async function checkpatch(root: string, kernel: KernelBuild, tell: (detail: string) => void): Promise<string[]> {
-  const sources = (await repositoryFiles(root)).filter((file) => /^module\/(?!tool\/).*\.[ch]$/.test(file));
+async function checkpatch(root: string, { sourceDir, patches }: PatchedTree, tell: Tell): Promise<string[]> {
+  const sources = (await repositoryFiles(root)).filter((file) => /^module\/(?!tool\/).*\.[ch]$/.test(file)).map((file) => join(root, file));
   const found: string[] = [];
-  for (const file of [...patchFiles(root, kernel), ...sources]) {
-    tell(file);
+  for (const file of [...patches, ...sources]) {
+    tell(relative(root, file));
     const kind = file.endsWith('.patch') ? [] : ['--file'];
-    const argv = ['perl', join(kernel.sourceDir, 'scripts/checkpatch.pl'), '--root', kernel.sourceDir, '--strict',
-      '--no-summary', '--terse', '--show-types', '--color=never', ...kind, join(root, file)];
-    const { output, exitCode } = await attempt(argv, { phase, timeoutMs: 120_000, cwd: kernel.sourceDir });
-    const lines = output.split('\n').filter((line) => line.trim() !== '').map((line) => line.replace(`${root}/`, '').replace(root, ''));
+    const argv = ['perl', join(sourceDir, 'scripts/checkpatch.pl'), '--root', sourceDir, '--strict',
+      '--no-summary', '--terse', '--show-types', '--color=never', ...kind, file];
+    const { output, exitCode } = await attempt(argv, { phase, timeoutMs: 120_000, cwd: sourceDir });
+    const lines = output.split('\n').filter((line) => line.trim() !== '').map((line) => line.replace(root, ''));
     found.push(...lines);
     if (exitCode !== 0 && lines.length === 0) found.push(`${file}: checkpatch ended with ${exitCode}`);
   }
   return found;
 }
 
-/** Compiles the touched C files again with warnings and sparse, in a copy of the build, whose own objects stay as they are. */
-async function patchedFiles(root: string, kernel: KernelBuild, tell: (detail: string) => void): Promise<string[]> {
-  const objects = touchedFiles(patchFiles(root, kernel).map((file) => readFileSync(join(root, file), 'utf8')))
+/** Compiles the touched C files again with warnings and sparse, in a copy of the objects, which stay as they are. */
+async function patchedFiles({ sourceDir, patches }: PatchedTree, objectDir: string, tell: Tell): Promise<string[]> {
+  const objects = touchedFiles(patches.map((patch) => readFileSync(patch, 'utf8')))
     .filter((file) => file.endsWith('.c')).map((file) => file.replace(/\.c$/, '.o'));
   if (objects.length === 0) return ['the patches touch no C file'];
   const copy = temporaryFolder('style-kernel-');
   try {
     tell('copying the build');
-    cpSync(kernel.buildDir, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    cpSync(objectDir, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
     objects.forEach((object) => rmSync(join(copy, object), { force: true }));
     tell(objects.join(' '));
-    return await make(['-C', kernel.sourceDir, `O=${copy}`, 'W=1', 'C=2', ...objects]);
+    return await make(['-C', sourceDir, `O=${copy}`, 'W=1', 'C=2', ...objects]);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -68,16 +75,11 @@ async function make(args: readonly string[]): Promise<string[]> {
 }
 
 /** The interface the kernel offers and the copy that the module and the tools build against are one. */
-function uapiSync(root: string, kernel: KernelBuild): string[] {
+function uapiSync(root: string, sourceDir: string): string[] {
   const header = 'include/uapi/linux/blk-filter.h';
-  const kernelText = readFileSync(join(kernel.sourceDir, header), 'utf8');
+  const kernelText = readFileSync(join(sourceDir, header), 'utf8');
   return readFileSync(join(root, 'module', header), 'utf8') === kernelText
     ? [] : [`module/${header} is not what the patches add as ${header}`];
-}
-
-function patchFiles(root: string, kernel: KernelBuild): string[] {
-  const folder = join('kernel-patches', kernel.line);
-  return readdirSync(join(root, folder)).filter((name) => name.endsWith('.patch')).sort().map((name) => join(folder, basename(name)));
 }
 
 /** Files that still exist after the patches, named by their `+++` lines. */

@@ -1,0 +1,38 @@
+/** Makes ready what tests need: kernel, module, guest root and tools, accelerator; each from the cache when it is there. */
+import { join, resolve } from 'node:path';
+import { buildModule, ensureKernel, machineKind, type KernelBuild, type KernelLine, type ModuleBuild } from '../../vm/index.js';
+import type { CliOptions } from '../cli/args.js';
+import type { ReportStore } from '../report/store.js';
+import type { Progress } from '../session/progress.js';
+import { runStage, type Stage } from './stage.js';
+
+export interface Ready {
+  readonly kernel: KernelBuild;
+  readonly module: ModuleBuild;
+}
+
+export interface PrepareOptions {
+  readonly root: string;
+  readonly line: KernelLine;
+  readonly cli: CliOptions;
+  readonly store: ReportStore;
+  readonly progress: Progress;
+  readonly repeat: string;
+}
+
+/** Undefined when a stage failed; the report then says which and why. */
+export async function prepareGuests({ root, line, cli, store, progress, repeat }: PrepareOptions): Promise<Ready | undefined> {
+  const stage: Stage = { store, progress, repeat };
+  const kernel = await runStage(stage, `kernel ${line.name} ${cli.flavour}`, (tell) => ensureKernel(line, cli.flavour, { progress: tell }));
+  if (kernel === undefined) return undefined;
+  store.report.properties.set('kernel', kernel.release);
+  const moduleDir = moduleFolder(root, cli);
+  const module = await runStage(stage, 'module', (tell) => buildModule(kernel, moduleDir, { progress: tell }));
+  if (module === undefined) return undefined;
+  const machine = await runStage(stage, 'guest tools, root and accelerator', (tell) => machineKind(kernel, { disks: [] }, { progress: tell }));
+  return machine === undefined ? undefined : { kernel, module };
+}
+
+export function moduleFolder(root: string, { moduleDir }: CliOptions): string {
+  return moduleDir === undefined ? join(root, 'module') : resolve(moduleDir);
+}
