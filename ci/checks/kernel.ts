@@ -6,6 +6,7 @@ import type { Check } from './check.js';
 import { repositoryFiles } from './files.js';
 
 const buildTimeoutMs = 600_000;
+const checkTimeoutMs = 120_000;
 const phase = 'kernel style';
 
 type Tell = (detail: string) => void;
@@ -33,10 +34,12 @@ async function checkpatch(root: string, { sourceDir, patches }: PatchedTree, tel
     const kind = file.endsWith('.patch') ? [] : ['--file'];
     const argv = ['perl', join(sourceDir, 'scripts/checkpatch.pl'), '--root', sourceDir, '--strict',
       '--no-summary', '--terse', '--show-types', '--color=never', ...kind, file];
-    const { output, exitCode } = await attempt(argv, { phase, timeoutMs: 120_000, cwd: sourceDir });
-    const lines = output.split('\n').filter((line) => line.trim() !== '').map((line) => line.replace(root, ''));
+    // Outside our repository: checkpatch takes a patch that git tracks for a source file. What it says is on stdout;
+    // stderr has the complaints of its optional Python helper about packages that nobody needs.
+    const { stdout, stderr, exitCode } = await attempt(argv, { phase, timeoutMs: checkTimeoutMs, cwd: sourceDir });
+    const lines = stdout.split('\n').filter((line) => line.trim() !== '').map((line) => line.replace(root, ''));
     found.push(...lines);
-    if (exitCode !== 0 && lines.length === 0) found.push(`${file}: checkpatch ended with ${exitCode}`);
+    if (exitCode !== 0 && lines.length === 0) found.push(`${relative(root, file)}: checkpatch ended with ${exitCode}: ${stderr}`);
   }
   return found;
 }

@@ -1,0 +1,49 @@
+/** The commands themselves: wrong usage ends with 2 and the nearest real names, the list boots nothing, help is help.
+ *  Method: the real entry scripts, in processes of their own. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { temporaryTree } from './temporary-tree.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const timeoutMs = 60_000;
+
+function run(entry: 'start' | 'test', ...words: string[]) {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV|BLKSNAP)/.test(name)));
+  return spawnSync(process.execPath, [`ci/${entry}.mjs`, ...words], { cwd: root, encoding: 'utf8', env, timeout: timeoutMs });
+}
+
+describe('wrong usage ends with 2', { timeout: timeoutMs }, () => {
+  test.for([
+    ['start', ['--line', '6.13'], /no kernel line "6\.13": did you mean 6\.12\?/],
+    ['start', ['--flavour', 'fst'], /no flavour "fst" of 6\.12: did you mean fast\?/],
+    ['start', ['--lisst'], /unknown option --lisst: did you mean list\?/],
+    ['start', ['no-such-suite-at-all'], /"no-such-suite-at-all" is no suite, file or test name/],
+    ['test', ['cow'], /npm test runs everything/],
+    ['test', ['--jobs', 'many'], /--jobs takes a whole number from 1 to 64, got "many"/],
+  ] as const)('npm %s %j', ([entry, words, message]) => {
+    const { status, stdout, stderr } = run(entry, ...words);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+  });
+
+  test('a module folder without a Kbuild', () => {
+    const { status, stderr } = run('start', '--module', temporaryTree());
+    expect(stderr).toContain('expected a folder with a Kbuild or Makefile');
+    expect(status).toBe(2);
+  });
+});
+
+test('--list --json is JSON alone, and names spec ids of the suites', { timeout: timeoutMs }, () => {
+  const { status, stdout } = run('start', '--list', '--json');
+  expect(status).toBe(0);
+  const { tests, broken } = JSON.parse(stdout) as { tests: { suite: string; name: string; specIds: string[] }[]; broken: unknown[] };
+  expect(broken).toEqual([]);
+  expect(tests.filter(({ specIds }) => specIds.length === 0).map(({ name }) => name)).toEqual([]);
+});
+
+test('--help ends with 0 and names both commands\' options', { timeout: timeoutMs }, () => {
+  expect(run('start', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
+  expect(run('test', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
+});
