@@ -9,9 +9,12 @@ export interface KernelBuild {
   /** As uname -r prints it. */
   readonly release: string;
   readonly bzImage: string;
-  /** Where external modules are built against (make -C buildDir M=...). */
+  /** Where external modules are built against (make -C buildDir M=...); holds all they need, and never changes. */
   readonly buildDir: string;
+  /** The line's patched tree. It follows the series: the next build of this line may change it. */
   readonly sourceDir: string;
+  /** The line's object folder (make -C sourceDir O=objectDir ...); changes along with sourceDir. */
+  readonly objectDir: string;
   /** Flat folder of the kernel's own .ko files. */
   readonly modulesDir: string;
   readonly configPath: string;

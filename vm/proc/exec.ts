@@ -2,8 +2,7 @@
  *
  *  Each program leads its own process group, so that a deadline ends its children too, and asks the kernel
  *  to be killed when this process dies (PDEATHSIG), so that even SIGKILL to us leaves nothing behind. */
-import { createWriteStream } from 'node:fs';
-import { existsSync } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
@@ -25,6 +24,8 @@ export interface ExecOptions {
   /** Called with each line of stdout and stderr. */
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
+  /** For make: ends with SIGTERM, so that it removes half-written targets; SIGKILL only if that does not help. */
+  readonly gentle?: boolean;
 }
 
 export interface ExecResult {
@@ -38,12 +39,13 @@ export interface ExecResult {
   readonly durationMs: number;
 }
 
+const GRACE_MS = 5000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
 
 /** Puts the request to die with us in front of an argv. Without util-linux's setpriv, cleanup callbacks must do. */
-export function dieWithParent(argv: readonly string[]): string[] {
-  return SETPRIV ? [SETPRIV, '--pdeathsig', 'KILL', '--', ...argv] : [...argv];
+export function dieWithParent(argv: readonly string[], signal: 'KILL' | 'TERM' = 'KILL'): string[] {
+  return SETPRIV ? [SETPRIV, '--pdeathsig', signal, '--', ...argv] : [...argv];
 }
 
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
@@ -59,7 +61,7 @@ export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIG
 export async function attempt(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
   const started = performance.now();
   options.signal?.throwIfAborted();
-  const [file, ...args] = dieWithParent(argv);
+  const [file, ...args] = dieWithParent(argv, options.gentle ? 'TERM' : 'KILL');
   const child = execa(file as string, args, {
     detached: true,
     cleanup: false,
@@ -71,14 +73,18 @@ export async function attempt(argv: readonly string[], options: ExecOptions): Pr
     ...(options.cwd ? { cwd: options.cwd } : {}),
     env: { LC_ALL: 'C', ...options.env },
   });
-  const forget = onProcessEnd(() => killGroup(child.pid));
+  const forget = onProcessEnd(() => killGroup(child.pid, options.gentle ? 'SIGTERM' : 'SIGKILL'));
+  let killTimer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    if (options.gentle) killGroup(child.pid, 'SIGTERM');
+    killTimer = setTimeout(() => killGroup(child.pid), options.gentle ? GRACE_MS : 0);
+  };
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    killGroup(child.pid);
+    stop();
   }, options.timeoutMs);
-  const abort = (): void => killGroup(child.pid);
-  options.signal?.addEventListener('abort', abort, { once: true });
+  options.signal?.addEventListener('abort', stop, { once: true });
   const log = options.logPath ? createWriteStream(options.logPath, { flags: 'a' }) : undefined;
   if (log) child.all.pipe(log);
   if (options.onLine) createInterface({ input: child.all.pipe(new PassThrough()) }).on('line', options.onLine);
@@ -104,7 +110,8 @@ export async function attempt(argv: readonly string[], options: ExecOptions): Pr
     };
   } finally {
     clearTimeout(timer);
-    options.signal?.removeEventListener('abort', abort);
+    clearTimeout(killTimer);
+    options.signal?.removeEventListener('abort', stop);
     forget();
   }
 }

@@ -1,20 +1,6 @@
-/** Finds programs on the host and the libraries they load. */
-import { constants } from 'node:fs';
-import { access, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+/** Finds the libraries that a program on the host loads. */
+import { realpath } from 'node:fs/promises';
 import { attempt } from '../proc/exec.js';
-
-const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-
-/** Full path of a program, looked for in the system's folders also when PATH of a plain user lacks them. */
-export async function findProgram(name: string): Promise<string | undefined> {
-  const folders = [...new Set([...(process.env['PATH'] ?? '').split(':').filter(Boolean), ...FOLDERS])];
-  for (const folder of folders) {
-    const path = join(folder, name);
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
-  }
-  return undefined;
-}
 
 export interface Library {
   /** Where the loader looks for it in the guest, such as /lib/x86_64-linux-gnu/libc.so.6. */
@@ -22,9 +8,10 @@ export interface Library {
   readonly realPath: string;
 }
 
-/** Shared libraries of a program, its loader included; empty for a static one. */
-export async function librariesOf(program: string): Promise<Library[]> {
-  const { stdout, exitCode } = await attempt(['ldd', program], { phase: 'guest root', timeoutMs: 20_000 });
+/** Shared libraries of a program, its loader included; empty for a static one. Those in `preferredDir` come first. */
+export async function librariesOf(program: string, preferredDir?: string): Promise<Library[]> {
+  const env = preferredDir ? { env: { LD_LIBRARY_PATH: preferredDir } } : {};
+  const { stdout, exitCode } = await attempt(['ldd', program], { phase: 'guest root', timeoutMs: 20_000, ...env });
   if (exitCode !== 0) return [];
   const paths = parseLdd(stdout);
   return Promise.all(paths.map(async (path) => ({ path, realPath: await realpath(path) })));

@@ -10,9 +10,11 @@ import { buildTools } from '../kernel/tool.js';
 import type { KernelBuild } from '../kernel/types.js';
 import { temporaryFolder } from '../proc/cleanup.js';
 import { exec } from '../proc/exec.js';
+import { findProgram } from '../proc/find.js';
 import { MIB } from '../units.js';
 import { FILES, FOLDERS, HOST_PROGRAMS, IMAGE_SLACK_BYTES, LINKS, REQUIRED_PROGRAMS } from './contents.js';
-import { findProgram, librariesOf } from './libraries.js';
+import { librariesOf, type Library } from './libraries.js';
+import { STUBBED_LIBRARIES, stubLibraries } from './stubs.js';
 
 /** One file of the image: where from, where to. */
 interface Item {
@@ -61,13 +63,24 @@ async function collect(kernel: KernelBuild, options: CheckpointOptions): Promise
     if (!path && REQUIRED_PROGRAMS.includes(name)) throw new MissingToolError(name, 'guest root');
     if (!path) continue;
     items.push({ from: path, to: `usr/bin/${name}` });
-    for (const library of await librariesOf(path)) libraries.set(library.path, library.realPath);
+    for (const library of await slimLibraries(name, path)) libraries.set(library.path, library.realPath);
   }
   for (const [path, realPath] of libraries) items.push({ from: realPath, to: path.slice(1) });
   for (const file of (await readdir(kernel.modulesDir).catch(() => [])).filter((entry) => entry.endsWith('.ko'))) {
     items.push({ from: join(kernel.modulesDir, file), to: `lib/modules/${kernel.release}/${file}` });
   }
   return items;
+}
+
+/** Libraries of a program; for fio, with stand-ins for those that no guest uses. */
+async function slimLibraries(name: string, path: string): Promise<Library[]> {
+  const all = await librariesOf(path);
+  if (name !== 'fio' || !all.some((library) => STUBBED_LIBRARIES.includes(basename(library.path)))) return all;
+  const stubs = await stubLibraries(path, new Map(all.map((library) => [basename(library.path), library.realPath])));
+  // The loader searches the folder of libc, so that is where the stand-ins go in the guest.
+  const folder = dirname(all.find((library) => basename(library.path) === 'libc.so.6')?.path ?? '/lib/libc.so.6');
+  return (await librariesOf(path, stubs)).map((library) => (
+    dirname(library.path) === stubs ? { path: join(folder, basename(library.path)), realPath: library.realPath } : library));
 }
 
 async function writeImage(items: readonly Item[], imagePath: string): Promise<void> {

@@ -1,0 +1,50 @@
+/** The command line says exactly what the machine description asks for. Method: pure, no machine is started. */
+import { expect, test } from 'vitest';
+import { machineArgv, type MachinePaths } from '../../../../vm/boot/argv.js';
+import { completeSpec } from '../../../../vm/boot/spec.js';
+
+const paths: MachinePaths = {
+  kernel: '/k/bzImage', root: '/r,oot', qmpSocket: '/s/qmp', consoleSocket: '/s/console', portSocket: '/s/port', disk: (name) => `/d/${name}.disk`,
+};
+const argv = (spec: Parameters<typeof completeSpec>[0], incomingFd?: number): string => (
+  machineArgv({ accelerator: 'tcg', spec: completeSpec(spec), paths, ...(incomingFd === undefined ? {} : { incomingFd }) }).join(' '));
+
+test('a disk of 4096-byte sectors shows them as logical and physical', () => {
+  expect(argv({ disks: [{ name: 'a', sizeBytes: 8192, logicalBlockSize: 4096 }] })).toContain('logical_block_size=4096,physical_block_size=4096');
+});
+
+test('a disk discards unless told otherwise, and never turns zero writes into holes', () => {
+  const text = argv({ disks: [{ name: 'a', sizeBytes: 4096 }, { name: 'b', sizeBytes: 4096, discard: false }] });
+  expect(text).toContain('node-name=disk-a,discard=unmap,detect-zeroes=off');
+  expect(text).toContain('node-name=disk-b,discard=ignore,detect-zeroes=off');
+  expect(text).toMatch(/id=dev-a,\S*discard=on,write-zeroes=on/);
+  expect(text).toMatch(/id=dev-b,\S*discard=off,write-zeroes=off/);
+});
+
+test('the scsi controller is there only for a scsi disk', () => {
+  expect(argv({ disks: [{ name: 'a', sizeBytes: 4096 }] })).not.toContain('virtio-scsi');
+  expect(argv({ disks: [{ name: 'a', sizeBytes: 4096, bus: 'scsi' }] })).toMatch(/virtio-scsi-pci,id=scsi .*scsi-hd,bus=scsi\.0,/);
+});
+
+test('a comma in a path is doubled, as QEMU asks', () => {
+  expect(argv({ disks: [] })).toContain('file.filename=/r,,oot');
+});
+
+test('only a restore has an incoming state', () => {
+  expect(argv({ disks: [] })).not.toContain('-incoming');
+  expect(argv({ disks: [] }, 3)).toContain('-incoming fd:3');
+});
+
+test('an oops ends the machine at once', () => {
+  expect(argv({ disks: [] })).toMatch(/-no-reboot.*panic=-1 oops=panic/);
+});
+
+test.for([
+  ['two disks of one name', { disks: [{ name: 'a', sizeBytes: 512 }, { name: 'a', sizeBytes: 512 }] }, /two disks/],
+  ['half a sector', { disks: [{ name: 'a', sizeBytes: 700 }] }, /whole blocks of 512/],
+  ['half a 4096-byte sector', { disks: [{ name: 'a', sizeBytes: 512, logicalBlockSize: 4096 as const }] }, /whole blocks of 4096/],
+  ['a name that is none', { disks: [{ name: 'A b', sizeBytes: 512 }] }, /not a disk name/],
+  ['the name of the root disk', { disks: [{ name: 'root', sizeBytes: 512 }] }, /not a disk name/],
+] as const)('%s is refused', ([, spec, message]) => {
+  expect(() => completeSpec(spec)).toThrow(message);
+});
