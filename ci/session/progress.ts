@@ -16,6 +16,8 @@ export class Progress {
   readonly #stream: NodeJS.WriteStream;
   readonly #isLive: boolean;
   readonly #isColored: boolean;
+  /** A live line stands there, to be wiped before anything else is written. */
+  #hasLine = false;
 
   constructor(stream: NodeJS.WriteStream = process.stderr, env: NodeJS.ProcessEnv = process.env) {
     this.#stream = stream;
@@ -37,8 +39,13 @@ export class Progress {
     const show = () => {
       shownMs = Date.now();
       const line = [name, latest, spent()].filter((part) => part !== '').join('  ');
-      if (this.#isLive) this.#stream.write(`\r\u001b[2K${this.#fit(line)}`);
-      else this.#stream.write(`... ${line}\n`);
+      if (!this.#isLive) {
+        this.#stream.write(`... ${line}\n`);
+        return;
+      }
+      this.#clear();
+      this.#stream.write(this.#fit(line));
+      this.#hasLine = true;
     };
     const ticker = setInterval(show, this.#isLive ? 1000 : plainIntervalMs).unref();
     const end = (mark: string, color: number, note: string) => {
@@ -70,6 +77,7 @@ export class Progress {
   }
 
   #clear(): void {
-    if (this.#isLive) this.#stream.write('\r\u001b[2K');
+    if (this.#hasLine) this.#stream.write('\r\u001b[2K');
+    this.#hasLine = false;
   }
 }

@@ -30,6 +30,7 @@ export async function runTests(run: TestRun): Promise<void> {
   const total = selection.tests.length;
   const ended = new Set<string>();
   const step = progress.step(run.project);
+  step.update(`0 of ${total} tests`);
   const reporter: Reporter = new CaseReporter({
     root: run.root,
     store,
