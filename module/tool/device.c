@@ -10,9 +10,13 @@
 #include <sys/ioctl.h>
 #include "tool.h"
 
+/*
+ * O_NONBLOCK because a device whose medium is gone can still be asked and
+ * detached.
+ */
 int open_device(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		fail("open", path);

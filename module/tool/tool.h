@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
+
 #define EXIT_FAILED	1
 #define EXIT_USAGE	2
 
@@ -55,14 +57,14 @@ int cmd_cbt_map(int argc, char **argv);
 int cmd_cbt_dirty(int argc, char **argv);
 
 /* Says in one line of text what is wrong with the arguments. */
-int usage(const char *format, ...) __attribute__((__format__(printf, 1, 2)));
+int usage(const char *format, ...);
 
-/*
- * Checks that @min to @max words are left after the options, without options
- * if @options is NULL. next_option() returns -1 at their end, '?' after it has
- * complained.
- */
+/* The next option: -1 at the end, '?' after usage() when it is wrong. */
 int next_option(int argc, char **argv, const struct option *options);
+/*
+ * Checks that no options are left, and @min to @max words from argv[optind]
+ * on. Return: 0, or EXIT_USAGE after usage().
+ */
 int words_only(int argc, char **argv, int min, int max);
 
 /* Reports errno of @call, which was about @subject (may be NULL). */
