@@ -124,7 +124,7 @@ export class Guest implements AsyncDisposable {
 
   /** Runs a shell script that stops at its first error. `args` become $1, $2, ... */
   sh(script: string, options: RunOptions & { readonly args?: readonly string[] } = {}): Promise<RunResult> {
-    return this.run(['/bin/busybox', 'sh', '-e', '-c', script, 'sh', ...(options.args ?? [])], options);
+    return this.run(['/bin/sh', '-e', '-c', script, 'sh', ...(options.args ?? [])], options);
   }
 
   async readFile(path: string): Promise<Buffer> {

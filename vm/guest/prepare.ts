@@ -61,7 +61,7 @@ async function findDisks(channel: Channel, machine: Machine, spec: FullMachineSp
 }
 
 async function script(channel: Channel, machine: Machine, text: string): Promise<string> {
-  const call = channel.start(['/bin/busybox', 'sh', '-c', text], { stdin: false });
+  const call = channel.start(['/bin/sh', '-c', text], { stdin: false });
   const { exitCode, stdout, stderr } = await withDeadline(call.result, machine, STEP_TIMEOUT_MS);
   if (exitCode !== 0) {
     throw new HarnessError(`preparing the guest failed with status ${exitCode}: ${stderr.toString('utf8')}`, {

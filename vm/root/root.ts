@@ -12,7 +12,7 @@ import { temporaryFolder } from '../proc/cleanup.js';
 import { exec } from '../proc/exec.js';
 import { findProgram } from '../proc/find.js';
 import { MIB } from '../units.js';
-import { FILES, FOLDERS, HOST_PROGRAMS, IMAGE_SLACK_BYTES, LINKS, REQUIRED_PROGRAMS } from './contents.js';
+import { FILES, FOLDERS, HOST_PROGRAMS, IMAGE_SLACK_BYTES, LINKS, REQUIRED_PROGRAMS, SHELLS } from './contents.js';
 import { librariesOf, type Library } from './libraries.js';
 import { STUBBED_LIBRARIES, stubLibraries } from './stubs.js';
 
@@ -58,6 +58,10 @@ async function collect(kernel: KernelBuild, options: CheckpointOptions): Promise
   const items: Item[] = [{ from: busybox, to: 'bin/busybox' }];
   for (const name of tools.names) items.push({ from: join(tools.dir, name), to: name === 'agent' ? 'sbin/agent' : `usr/bin/${name}` });
   const libraries = new Map<string, string>();
+  const shell = (await Promise.all(SHELLS.map((name) => findProgram(name)))).find(Boolean);
+  if (!shell) throw new MissingToolError('dash', 'guest root');
+  items.push({ from: shell, to: 'bin/sh' });
+  for (const library of await librariesOf(shell)) libraries.set(library.path, library.realPath);
   for (const name of HOST_PROGRAMS) {
     const path = await findProgram(name);
     if (!path && REQUIRED_PROGRAMS.includes(name)) throw new MissingToolError(name, 'guest root');
