@@ -37,7 +37,7 @@ async function checkpatch(root: string, { sourceDir, patches }: PatchedTree, tel
     // Outside our repository: checkpatch takes a patch that git tracks for a source file. What it says is on stdout;
     // stderr has the complaints of its optional Python helper about packages that nobody needs.
     const { stdout, stderr, exitCode } = await attempt(argv, { phase, timeoutMs: checkTimeoutMs, cwd: sourceDir });
-    const lines = stdout.split('\n').filter((line) => line.trim() !== '').map((line) => line.replace(root, ''));
+    const lines = stdout.split('\n').filter((line) => line.trim() !== '').map((line) => line.replace(`${root.replace(/\/$/, '')}/`, ''));
     found.push(...lines);
     if (exitCode !== 0 && lines.length === 0) found.push(`${relative(root, file)}: checkpatch ended with ${exitCode}: ${stderr}`);
   }
@@ -55,7 +55,7 @@ async function patchedFiles({ sourceDir, patches }: PatchedTree, objectDir: stri
     cpSync(objectDir, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
     objects.forEach((object) => rmSync(join(copy, object), { force: true }));
     tell(objects.join(' '));
-    return await make(['-C', sourceDir, `O=${copy}`, 'W=1', 'C=2', ...objects]);
+    return await make(['-C', sourceDir, `O=${copy}`, 'W=1', 'C=2', ...objects], [sourceDir, copy], '');
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -65,15 +65,17 @@ async function moduleWarnings(kernel: KernelBuild, moduleDir: string): Promise<s
   const copy = temporaryFolder('style-module-');
   try {
     cpSync(moduleDir, copy, { recursive: true });
-    return await make(['-C', kernel.buildDir, `M=${copy}`, 'W=1', 'C=2', 'modules']);
+    return await make(['-C', kernel.buildDir, `M=${copy}`, 'W=1', 'C=2', 'modules'], [copy], 'module/');
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
 }
 
-async function make(args: readonly string[]): Promise<string[]> {
+/** What make says beyond silence, with the given folders shown as `shown`. */
+async function make(args: readonly string[], folders: readonly string[], shown: string): Promise<string[]> {
   const { output, exitCode } = await attempt(['make', '-s', ...args], { phase, timeoutMs: buildTimeoutMs });
-  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const named = folders.reduce((text, folder) => text.replaceAll(`${folder}/`, shown), output);
+  const lines = named.split('\n').filter((line) => line.trim() !== '');
   return exitCode === 0 ? lines : [...lines, `make ended with ${exitCode}`];
 }
 

@@ -58,6 +58,7 @@ function problemElement(one: CaseReport): string {
 export function problemText(one: CaseReport): string {
   const parts = one.problems.map(describe);
   if (one.klogTail.length > 0) parts.push(`last kernel messages:\n${one.klogTail.map((line) => `  ${line}`).join('\n')}`);
+  if (one.remains !== undefined) parts.push(`remains: ${one.remains}`);
   return [...parts, `repeat: ${one.repeat}`].join('\n\n');
 }
 

@@ -40,6 +40,8 @@ export interface CaseReport {
   skipReason?: string | undefined;
   /** Last kernel messages of the test's guest. */
   klogTail: readonly string[];
+  /** Folder with what --keep kept of a failure; undefined when nothing was kept. */
+  remains?: string;
   /** Restore to first answer of each guest the test used. */
   restoreMs: readonly number[];
 }

@@ -1,6 +1,7 @@
 /** Feeds a ReportStore from vitest. Whatever goes wrong becomes a case: a test, a file that does not load,
  *  a worker that dies, a stray rejection. Nothing that was selected can vanish from the report. */
-import { relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import type { SerializedError } from 'vitest';
 import type { Reporter, TestCase, TestModule, TestRunEndReason, TestSuite } from 'vitest/node';
 import type { ErrorLike } from './classify.js';
@@ -102,6 +103,9 @@ export class CaseReporter implements Reporter {
   }
 
   #ended(target: CaseReport): void {
+    // Where fixtures leave what --keep keeps.
+    const remains = join(dirname(this.#options.store.junitPath), 'remains', target.id);
+    if (existsSync(remains)) target.remains = remains;
     this.#options.store.changed();
     this.#options.onCaseEnd(target);
   }

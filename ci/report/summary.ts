@@ -52,5 +52,6 @@ function badCaseLines(one: CaseReport): string[] {
     if (seen !== undefined) lines.push(`  seen:     ${brief(seen)}`);
   }
   lines.push(...one.klogTail.slice(-klogLinesShown).map((line) => `  kernel: ${line}`));
+  if (one.remains !== undefined) lines.push(`  remains: ${one.remains}`);
   return [...lines.map(printable), `  repeat: ${one.repeat}`];
 }
