@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blkio: what tests do to block devices in a guest, one operation a run.
+ *
+ * Offsets and lengths are in bytes, decimal or 0x. A failed call is a JSON
+ * line on stderr and exit 1, wrong usage is text on stderr and exit 2.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/blkpg.h>
+#include <linux/fs.h>
+#include <linux/types.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stdnoreturn.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#include "crc32.h"
+#include "sector.h"
+
+#define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
+
+#define EXIT_FAILED	1
+#define EXIT_USAGE	2
+
+/* Bytes of a read, and of a write of fill. */
+#define PIECE_SIZE	0x100000U
+/* Bytes of a write at most; more data is several writes. */
+#define WRITE_SIZE	0x1000000U
+/* For O_DIRECT on any device. */
+#define ALIGNMENT	4096
+/* Bytes of a write of pair. */
+#define PAIR_SIZE	4096
+/*
+ * Where ioctl has its buffer, so that the buffer may hold pointers into
+ * itself. What follows its last page is not mapped.
+ */
+#define IOCTL_ADDRESS	0x100000000000UL
+#define IOCTL_FILLER	0xAA
+
+/* Options of all commands; each command names those that it takes. */
+struct options {
+	bool direct, sync, nowait, rdonly, write, excl;
+	bool has_device, has_version, has_pointer, has_count;
+	__u64 device, version, pointer, count;
+};
+
+/**
+ * struct command - one subcommand
+ *
+ * @name: First word.
+ * @arguments: What follows it, for the help.
+ * @options: Letters of the options it takes, see long_options.
+ * @min: Words that follow it, at least.
+ * @max: Words at most.
+ * @run: Does it; returns the exit status.
+ */
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *options;
+	int min;
+	int max;
+	int (*run)(char **words, int count, const struct options *options);
+};
+
+/* Helpers that end the program. */
+
+static noreturn void usage(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("blkio: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs("; see --help\n", stderr);
+	exit(EXIT_USAGE);
+}
+
+static void put_string(FILE *out, const char *text)
+{
+	if (!text) {
+		fputs("null", out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++) {
+		unsigned char c = *text;
+
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < 0x20 || c >= 0x7f)
+			fprintf(out, "\\u%04x", c);
+		else
+			fputc(c, out);
+	}
+	fputc('"', out);
+}
+
+/* Reports errno of @call, which was about @subject. */
+static noreturn void fail(const char *call, const char *subject)
+{
+	int number = errno;
+	char message[512];
+
+	snprintf(message, sizeof(message), "%s %s: %s", call, subject,
+		 strerror(number));
+	fflush(stdout);
+	fputs("{\"error\":", stderr);
+	put_string(stderr, strerrorname_np(number));
+	fprintf(stderr, ",\"errno\":%d,\"call\":", number);
+	put_string(stderr, call);
+	fputs(",\"message\":", stderr);
+	put_string(stderr, message);
+	fputs("}\n", stderr);
+	exit(EXIT_FAILED);
+}
+
+static __u64 parse_number(const char *text)
+{
+	bool is_hex = text[0] == '0' && (text[1] | 0x20) == 'x';
+	const char *digits = is_hex ? text + 2 : text;
+	__u64 number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(digits, &end, is_hex ? 16 : 10);
+	/* strtoull() would take blanks and signs as well. */
+	if (!isxdigit((unsigned char)*digits) || *end || errno)
+		usage("%s is no number", text);
+	return number;
+}
+
+static __u64 parse_sectors(const char *text)
+{
+	__u64 bytes = parse_number(text);
+
+	if (bytes % SECTOR_SIZE)
+		usage("%s is no multiple of %d", text, SECTOR_SIZE);
+	return bytes;
+}
+
+static int open_path(const char *path, int flags, const struct options *options)
+{
+	int fd;
+
+	if (options->direct)
+		flags |= O_DIRECT;
+	if (options->sync)
+		flags |= O_SYNC;
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		fail("open", path);
+	return fd;
+}
+
+static void *allocate(size_t size)
+{
+	void *buffer;
+
+	errno = posix_memalign(&buffer, ALIGNMENT, size);
+	if (errno)
+		fail("posix_memalign", "buffer");
+	return buffer;
+}
+
+static void put_bytes(const void *data, size_t length)
+{
+	if (fwrite(data, 1, length, stdout) != length)
+		fail("write", "stdout");
+}
+
+/* Reads all of it. The end of the device within it is a failure, ENODATA. */
+static void read_piece(int fd, const char *path, __u8 *buffer, size_t length,
+		       __u64 offset)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t ret = pread(fd, buffer + done, length - done,
+				    offset + done);
+
+		if (!ret)
+			errno = ENODATA;
+		if (ret <= 0)
+			fail("pread", path);
+		done += ret;
+	}
+}
+
+static void write_piece(int fd, const char *path, const __u8 *data,
+			size_t length, __u64 offset, int flags)
+{
+	while (length) {
+		struct iovec vector = {
+			.iov_base = (void *)data,
+			.iov_len = length,
+		};
+		ssize_t ret = pwritev2(fd, &vector, 1, offset, flags);
+
+		if (!ret)
+			errno = ENOSPC;
+		if (ret <= 0)
+			fail(flags ? "pwritev2" : "pwrite", path);
+		data += ret;
+		offset += ret;
+		length -= ret;
+	}
+}
+
+/* Reading. */
+
+static int run_read(char **words, int count, const struct options *options)
+{
+	__u64 offset = parse_number(words[1]);
+	__u64 left = parse_number(words[2]);
+	int fd = open_path(words[0], O_RDONLY, options);
+	__u8 *buffer = allocate(PIECE_SIZE);
+
+	(void)count;
+	while (left) {
+		size_t length = left < PIECE_SIZE ? left : PIECE_SIZE;
+
+		read_piece(fd, words[0], buffer, length, offset);
+		put_bytes(buffer, length);
+		offset += length;
+		left -= length;
+	}
+	return 0;
+}
+
+static __u64 size_of(int fd, const char *path)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		fail("lseek", path);
+	if (size % SECTOR_SIZE) {
+		errno = EINVAL;
+		fail("size", path);
+	}
+	return size;
+}
+
+static int run_crc(char **words, int count, const struct options *options)
+{
+	static __u32 crcs[PIECE_SIZE / SECTOR_SIZE];
+	__u64 offset = 0;
+	__u64 left = 0;
+	__u8 *buffer = allocate(PIECE_SIZE);
+	int fd;
+
+	if (count == 2)
+		usage("crc takes OFF and LEN, or neither");
+	if (count == 3) {
+		offset = parse_sectors(words[1]);
+		left = parse_sectors(words[2]);
+	}
+	fd = open_path(words[0], O_RDONLY, options);
+	if (count == 1)
+		left = size_of(fd, words[0]);
+	while (left) {
+		size_t length = left < PIECE_SIZE ? left : PIECE_SIZE;
+		size_t sectors = length / SECTOR_SIZE;
+
+		read_piece(fd, words[0], buffer, length, offset);
+		for (size_t i = 0; i < sectors; i++)
+			crcs[i] = crc32(buffer + i * SECTOR_SIZE, SECTOR_SIZE);
+		put_bytes(crcs, sectors * sizeof(crcs[0]));
+		offset += length;
+		left -= length;
+	}
+	return 0;
+}
+
+static int run_size(char **words, int count, const struct options *options)
+{
+	int fd = open_path(words[0], O_RDONLY, options);
+	unsigned int physical;
+	__u64 bytes;
+	int logical;
+
+	(void)count;
+	if (ioctl(fd, BLKGETSIZE64, &bytes))
+		fail("BLKGETSIZE64", words[0]);
+	if (ioctl(fd, BLKSSZGET, &logical))
+		fail("BLKSSZGET", words[0]);
+	if (ioctl(fd, BLKPBSZGET, &physical))
+		fail("BLKPBSZGET", words[0]);
+	printf("{\"bytes\":%llu,\"logical\":%d,\"physical\":%u}\n", bytes,
+	       logical, physical);
+	return 0;
+}
+
+/* Writing. */
+
+/* Return: bytes in @buffer, less than @room only at the end of stdin. */
+static size_t read_stdin(__u8 *buffer, size_t room)
+{
+	size_t done = 0;
+
+	while (done < room) {
+		ssize_t ret = read(STDIN_FILENO, buffer + done, room - done);
+
+		if (ret < 0)
+			fail("read", "stdin");
+		if (!ret)
+			break;
+		done += ret;
+	}
+	return done;
+}
+
+static int run_write(char **words, int count, const struct options *options)
+{
+	__u64 offset = parse_number(words[1]);
+	int fd = open_path(words[0], O_WRONLY, options);
+	int flags = options->nowait ? RWF_NOWAIT : 0;
+	__u8 *buffer = allocate(WRITE_SIZE);
+	size_t length;
+
+	(void)count;
+	do {
+		length = read_stdin(buffer, WRITE_SIZE);
+		write_piece(fd, words[0], buffer, length, offset, flags);
+		offset += length;
+	} while (length == WRITE_SIZE);
+	return 0;
+}
+
+static int run_fill(char **words, int count, const struct options *options)
+{
+	__u64 offset = parse_sectors(words[1]);
+	__u64 left = parse_sectors(words[2]);
+	struct sector *sectors = allocate(PIECE_SIZE);
+	int fd;
+
+	(void)count;
+	if (!options->has_device || !options->has_version)
+		usage("fill needs --device and --version");
+	if (options->device > UINT32_MAX)
+		usage("--device has 32 bits");
+	fd = open_path(words[0], O_WRONLY, options);
+	while (left) {
+		size_t length = left < PIECE_SIZE ? left : PIECE_SIZE;
+
+		for (size_t i = 0; i < length / SECTOR_SIZE; i++)
+			sector_make(&sectors[i], options->device,
+				    offset / SECTOR_SIZE + i, options->version);
+		write_piece(fd, words[0], (__u8 *)sectors, length, offset, 0);
+		offset += length;
+		left -= length;
+	}
+	return 0;
+}
+
+static int range_call(char **words, const struct options *options,
+		      unsigned long request, const char *call)
+{
+	__u64 range[2] = { parse_number(words[1]), parse_number(words[2]) };
+
+	if (ioctl(open_path(words[0], O_WRONLY, options), request, range))
+		fail(call, words[0]);
+	return 0;
+}
+
+static int run_discard(char **words, int count, const struct options *options)
+{
+	(void)count;
+	return range_call(words, options, BLKDISCARD, "BLKDISCARD");
+}
+
+static int run_zeroout(char **words, int count, const struct options *options)
+{
+	(void)count;
+	return range_call(words, options, BLKZEROOUT, "BLKZEROOUT");
+}
+
+static int run_secdiscard(char **words, int count,
+			  const struct options *options)
+{
+	(void)count;
+	return range_call(words, options, BLKSECDISCARD, "BLKSECDISCARD");
+}
+
+static int run_flush(char **words, int count, const struct options *options)
+{
+	(void)count;
+	if (fsync(open_path(words[0], O_RDONLY, options)))
+		fail("fsync", words[0]);
+	return 0;
+}
+
+static void write_number(int fd, const char *path, __u64 offset, __u8 *block,
+			 __u64 number)
+{
+	for (size_t at = 0; at < PAIR_SIZE; at += SECTOR_SIZE)
+		memcpy(block + at, &number, sizeof(number));
+	write_piece(fd, path, block, PAIR_SIZE, offset, 0);
+}
+
+/*
+ * SIGTERM is blocked and asked for between the pairs, so that no write is
+ * interrupted and the last number is on both.
+ */
+static int run_pair(char **words, int count, const struct options *options)
+{
+	const struct options direct = { .direct = true };
+	const struct timespec no_time = { };
+	__u64 offset_a = parse_number(words[1]);
+	__u64 offset_b = parse_number(words[3]);
+	__u8 *block = allocate(PAIR_SIZE);
+	__u64 last = 0;
+	sigset_t ends;
+	int a, b;
+
+	(void)count;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	memset(block, 0, PAIR_SIZE);
+	a = open_path(words[0], O_WRONLY, &direct);
+	b = open_path(words[2], O_WRONLY, &direct);
+	while (!options->has_count || last < options->count) {
+		if (sigtimedwait(&ends, NULL, &no_time) > 0)
+			break;
+		write_number(a, words[0], offset_a, block, last + 1);
+		write_number(b, words[2], offset_b, block, last + 1);
+		last++;
+	}
+	printf("{\"last\":%llu}\n", last);
+	return 0;
+}
+
+/* Everything else. */
+
+static size_t parse_hex(const char *text, __u8 *bytes)
+{
+	size_t length = strlen(text);
+
+	if (length % 2 || strspn(text, "0123456789abcdefABCDEF") != length)
+		usage("%s is no string of hexadecimal bytes", text);
+	for (size_t i = 0; i < length / 2; i++) {
+		const char digits[3] = { text[2 * i], text[2 * i + 1] };
+
+		bytes[i] = strtoul(digits, NULL, 16);
+	}
+	return length / 2;
+}
+
+static __u8 *map_ioctl_buffer(size_t size)
+{
+	void *buffer = mmap((void *)IOCTL_ADDRESS, size,
+			    PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			    -1, 0);
+
+	if (buffer == MAP_FAILED)
+		fail("mmap", "buffer");
+	return buffer;
+}
+
+static int run_ioctl(char **words, int count, const struct options *options)
+{
+	__u64 request = parse_number(words[1]);
+	const char *hex = count > 2 ? words[2] : "";
+	size_t size = _IOC_SIZE(request);
+	unsigned long argument;
+	__u8 *buffer = NULL;
+	int number = 0;
+	int fd, ret;
+
+	if (request > UINT32_MAX)
+		usage("CMD has 32 bits");
+	if (options->has_pointer) {
+		if (count > 2)
+			usage("ioctl takes HEX or --ptr");
+		size = 0;
+		argument = options->pointer;
+	} else {
+		if (size < strlen(hex) / 2)
+			size = strlen(hex) / 2;
+		buffer = map_ioctl_buffer(size ? size : 1);
+		memset(buffer, IOCTL_FILLER, size);
+		parse_hex(hex, buffer);
+		argument = (unsigned long)buffer;
+	}
+	fd = open_path(words[0], options->rdonly ? O_RDONLY : O_RDWR, options);
+
+	ret = ioctl(fd, request, argument);
+	if (ret < 0)
+		number = errno;
+	printf("{\"ret\":%d,\"errno\":%d,\"error\":", ret, number);
+	put_string(stdout, number ? strerrorname_np(number) : NULL);
+	fputs(",\"out\":\"", stdout);
+	for (size_t i = 0; i < size; i++)
+		printf("%02x", buffer[i]);
+	puts("\"}");
+	return 0;
+}
+
+static int run_hold(char **words, int count, const struct options *options)
+{
+	int flags = options->write ? O_RDWR : O_RDONLY;
+	__u8 ignored[256];
+
+	(void)count;
+	open_path(words[0], flags | (options->excl ? O_EXCL : 0), options);
+	puts("{\"open\":true}");
+	if (fflush(stdout))
+		fail("write", "stdout");
+	while (read_stdin(ignored, sizeof(ignored)))
+		;
+	return 0;
+}
+
+static int partition_call(char **words, int count,
+			  const struct options *options, int operation,
+			  const char *call)
+{
+	__u64 number = parse_number(words[1]);
+	struct blkpg_partition partition = { .pno = number };
+	struct blkpg_ioctl_arg argument = {
+		.op = operation,
+		.datalen = sizeof(partition),
+		.data = &partition,
+	};
+
+	if (number > INT32_MAX)
+		usage("%s is no number of a partition", words[1]);
+	if (count > 2) {
+		partition.start = parse_number(words[2]);
+		partition.length = parse_number(words[3]);
+	}
+	if (ioctl(open_path(words[0], O_RDONLY, options), BLKPG, &argument))
+		fail(call, words[0]);
+	return 0;
+}
+
+static int run_addpart(char **words, int count, const struct options *options)
+{
+	return partition_call(words, count, options, BLKPG_ADD_PARTITION,
+			      "BLKPG_ADD_PARTITION");
+}
+
+static int run_delpart(char **words, int count, const struct options *options)
+{
+	return partition_call(words, count, options, BLKPG_DEL_PARTITION,
+			      "BLKPG_DEL_PARTITION");
+}
+
+static int run_resizepart(char **words, int count,
+			  const struct options *options)
+{
+	return partition_call(words, count, options, BLKPG_RESIZE_PARTITION,
+			      "BLKPG_RESIZE_PARTITION");
+}
+
+/* The command line. */
+
+static const struct command commands[] = {
+	{ "read", "DEV OFF LEN [--direct]", "d", 3, 3, run_read },
+	{ "write", "DEV OFF [--direct] [--sync] [--nowait] <DATA", "dsn", 2, 2,
+	  run_write },
+	{ "crc", "DEV [OFF LEN] [--direct]", "d", 1, 3, run_crc },
+	{ "fill", "DEV OFF LEN --device N --version V [--direct]", "dDV", 3, 3,
+	  run_fill },
+	{ "discard", "DEV OFF LEN", "", 3, 3, run_discard },
+	{ "zeroout", "DEV OFF LEN", "", 3, 3, run_zeroout },
+	{ "secdiscard", "DEV OFF LEN", "", 3, 3, run_secdiscard },
+	{ "flush", "DEV", "", 1, 1, run_flush },
+	{ "size", "DEV", "", 1, 1, run_size },
+	{ "ioctl", "PATH CMD [HEX | --ptr VALUE] [--rdonly]", "rP", 2, 3,
+	  run_ioctl },
+	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
+	{ "hold", "PATH [--write] [--excl]", "we", 1, 1, run_hold },
+	{ "addpart", "DISK NUMBER START LEN", "", 4, 4, run_addpart },
+	{ "delpart", "DISK NUMBER", "", 2, 2, run_delpart },
+	{ "resizepart", "DISK NUMBER START LEN", "", 4, 4, run_resizepart },
+};
+
+static const struct option long_options[] = {
+	{ "direct", no_argument, NULL, 'd' },
+	{ "sync", no_argument, NULL, 's' },
+	{ "nowait", no_argument, NULL, 'n' },
+	{ "rdonly", no_argument, NULL, 'r' },
+	{ "write", no_argument, NULL, 'w' },
+	{ "excl", no_argument, NULL, 'e' },
+	{ "device", required_argument, NULL, 'D' },
+	{ "version", required_argument, NULL, 'V' },
+	{ "ptr", required_argument, NULL, 'P' },
+	{ "count", required_argument, NULL, 'C' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static void take_value(bool *is_given, __u64 *value)
+{
+	*is_given = true;
+	*value = parse_number(optarg);
+}
+
+static void take_option(int letter, struct options *options)
+{
+	switch (letter) {
+	case 'd':
+		options->direct = true;
+		break;
+	case 's':
+		options->sync = true;
+		break;
+	case 'n':
+		options->nowait = true;
+		break;
+	case 'r':
+		options->rdonly = true;
+		break;
+	case 'w':
+		options->write = true;
+		break;
+	case 'e':
+		options->excl = true;
+		break;
+	case 'D':
+		take_value(&options->has_device, &options->device);
+		break;
+	case 'V':
+		take_value(&options->has_version, &options->version);
+		break;
+	case 'P':
+		take_value(&options->has_pointer, &options->pointer);
+		break;
+	case 'C':
+		take_value(&options->has_count, &options->count);
+		break;
+	}
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct options options = { };
+	int letter;
+
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (letter == 'h') {
+			printf("blkio %s %s\n", command->name,
+			       command->arguments);
+			return 0;
+		}
+		if (letter == ':')
+			usage("%s takes a value", argv[optind - 1]);
+		if (letter == '?' || !strchr(command->options, letter))
+			usage("%s does not take %s", command->name,
+			      argv[optind - 1]);
+		take_option(letter, &options);
+	}
+	argc -= optind;
+	if (argc < command->min || argc > command->max)
+		usage("%s takes %s", command->name, command->arguments);
+	return command->run(argv + optind, argc, &options);
+}
+
+static void print_help(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		printf("blkio %s %s\n", commands[i].name,
+		       commands[i].arguments);
+	puts("\nOffsets and lengths are in bytes, decimal or 0x.");
+	printf("The buffer of ioctl is at 0x%lx, 0x%x where HEX ends.\n",
+	       IOCTL_ADDRESS, IOCTL_FILLER);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	crc32_init();
+	if (argc < 2)
+		usage("which command?");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_help();
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		status = run_command(&commands[i], argc - 1, argv + 1);
+		/* A result that did not get out is no success. */
+		if (fflush(stdout) || ferror(stdout))
+			fail("write", "stdout");
+		return status;
+	}
+	usage("%s is no command", argv[1]);
+}
