@@ -1,0 +1,128 @@
+/** Copy-on-write holds on every kind of device.
+ *  Method: make the device in the guest, fill it, take, rewrite it with fio, compare each sector of the image. */
+import { dataDisk, Device, expect, fio, hotDisk, largeSectorDisk, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
+
+interface Kind {
+  readonly what: string;
+  readonly make: (l: Lab) => Promise<Device>;
+}
+
+const partitioned = 'printf "label: dos\\n2049,16001\\n18051,14333\\n" | sfdisk -q "$1"';
+
+const kinds: readonly Kind[] = [
+  { what: 'a partition at an odd start', make: async (l) => {
+    await l.sh(partitioned, l.disk('data').path);
+    return l.device(`${l.disk('data').path}1`);
+  } },
+  { what: 'a whole disk that has partitions', make: async (l) => {
+    await l.sh(partitioned, l.disk('data').path);
+    return l.disk('data');
+  } },
+  { what: 'a SCSI disk', make: async (l) => l.disk('hot') },
+  { what: 'a disk with sectors of 4 KiB', make: async (l) => l.disk('four') },
+  { what: 'a loop device', make: async (l) => {
+    await l.sh('truncate -s 12M /tmp/backing');
+    const path = await l.sh('losetup --show -f /tmp/backing');
+    l.defer(() => l.sh('losetup -d "$1"', path));
+    return l.device(path);
+  } },
+  { what: 'a device-mapper linear device over two disks', make: async (l) => {
+    await l.sh('printf "0 10001 linear $1 7\\n10001 20000 linear $2 0\\n" | dmsetup create pair', l.disk('data').path, l.disk('second').path);
+    l.defer(() => l.sh('dmsetup remove pair'));
+    return l.device(`/dev/${await l.sh('basename $(readlink -f /dev/mapper/pair)')}`);
+  } },
+  { what: 'an md raid1', make: async (l) => {
+    await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true; mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --run "$1" "$2" >/dev/null 2>&1', l.disk('data').path, l.disk('second').path);
+    l.defer(() => l.sh('mdadm --stop /dev/md0 2>/dev/null'));
+    return l.device('/dev/md0');
+  } },
+  { what: 'a brd ram disk, driven by bios', make: async (l) => {
+    await l.sh('insmod /lib/modules/$(uname -r)/brd.ko rd_nr=1 rd_size=12291');
+    l.defer(() => l.sh('rmmod brd'));
+    return l.device('/dev/ram0');
+  } },
+];
+
+for (const { what, make } of kinds) {
+  test(`the image of ${what} stays while the device is rewritten`, { meta: { spec: ['COW-01', 'FLT-01', 'FLT-13'] } }, async ({ lab, random }) => {
+    const l = await lab({ disks: [dataDisk, secondDisk, storeDisk, hotDisk, largeSectorDisk] });
+    const device = await make(l);
+    const fillBytes = Math.floor((await device.size()) / 4096) * 4096;
+    // The table of a whole disk stays as it is.
+    const offset = what.includes('whole') ? 2048 * 512 : 0;
+    await device.fill(1, { offset, length: fillBytes - offset });
+    await l.attach(device);
+    const snapshot = await l.takeSnapshot(device);
+    const image = await snapshot.image(device);
+    const frozen = await device.sectors();
+
+    await fio(l.guest, { filename: device.path, offset, rw: 'randwrite', bs: '4k-64k', blockalign: '4k', io_size: '8M', iodepth: 8, randseed: random.below(1e9) });
+    expect((await device.sectors()).crcs).not.toEqual(frozen.crcs);
+
+    await expect(await image.sectors()).toHoldSectorsOf(frozen);
+    await device.fill(2, { offset, length: fillBytes - offset });
+    await expect(await image.sectors()).toHoldSectorsOf(frozen);
+    expect(await device.snapshotInfo()).toMatchObject({ error: 0 });
+  });
+}
+
+test('a write through the whole disk does not change the image of a partition', { meta: { spec: ['FLT-12', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab();
+  const disk = l.disk('data');
+  await l.sh(partitioned, disk.path);
+  const partition = l.device(`${disk.path}1`);
+  await partition.fill(1);
+  await l.attach(partition);
+  const snapshot = await l.takeSnapshot(partition);
+  const frozen = await partition.sectors();
+  // From before its start to within it, all of its middle, and from within it to behind its end.
+  await disk.write((2049 - 3) * 512, new Uint8Array(8 * 512).fill(1));
+  await disk.write((2049 + 8000) * 512, new Uint8Array(100 * 512).fill(2));
+  await disk.write((2049 + 16001 - 3) * 512, new Uint8Array(8 * 512).fill(3));
+  await expect(await (await snapshot.image(partition)).sectors()).toHoldSectorsOf(frozen);
+});
+
+test('a write through a partition does not change the image of the whole disk', { meta: { spec: ['FLT-12', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab();
+  const disk = l.disk('data');
+  await l.sh(partitioned, disk.path);
+  const partition = l.device(`${disk.path}1`);
+  await partition.fill(1);
+  await l.attach(disk);
+  const snapshot = await l.takeSnapshot(disk);
+  const frozen = await disk.hostSectors();
+  await partition.fill(2);
+  await expect(await (await snapshot.image(disk)).sectors()).toHoldSectorsOf(frozen);
+});
+
+test('a partition and its whole disk are filtered side by side', { meta: { spec: ['FLT-07', 'FLT-12', 'FLT-14'] } }, async ({ lab, random }) => {
+  const l = await lab();
+  const disk = l.disk('data');
+  await l.sh(partitioned, disk.path);
+  const partition = l.device(`${disk.path}2`);
+  await partition.fill(1);
+  await l.attach(disk, partition);
+  const snapshot = await l.takeSnapshot([disk, partition]);
+  const frozenDisk = await disk.hostSectors();
+  const frozenPartition = await partition.sectors();
+  await fio(l.guest, { filename: partition.path, rw: 'randwrite', bs: '512-32k', io_size: '4M', randseed: random.below(1e9) });
+  await fio(l.guest, { filename: disk.path, offset: '1M', rw: 'randwrite', bs: '512-32k', io_size: '4M', randseed: random.below(1e9) });
+  await expect(await (await snapshot.image(disk)).sectors()).toHoldSectorsOf(frozenDisk);
+  await expect(await (await snapshot.image(partition)).sectors()).toHoldSectorsOf(frozenPartition);
+});
+
+test('a device and what it is made of are filtered and cut together', { meta: { spec: ['FLT-07', 'SNP-02', 'SNP-09'] } }, async ({ lab, random }) => {
+  const l = await lab({ disks: [dataDisk, secondDisk, storeDisk] });
+  const lower = l.disk('data');
+  await l.sh('echo "0 32000 linear $1 8" | dmsetup create upper', lower.path);
+  l.defer(() => l.sh('dmsetup remove upper'));
+  const upper = l.device(`/dev/${await l.sh('basename $(readlink -f /dev/mapper/upper)')}`);
+  await upper.fill(1);
+  await l.attach(upper, lower);
+  const snapshot = await l.takeSnapshot([upper, lower]);
+  const frozenLower = await lower.hostSectors();
+  const frozenUpper = await upper.sectors();
+  await fio(l.guest, { filename: upper.path, rw: 'randwrite', bs: '4k-64k', io_size: '8M', randseed: random.below(1e9) });
+  await expect(await (await snapshot.image(upper)).sectors()).toHoldSectorsOf(frozenUpper);
+  await expect(await (await snapshot.image(lower)).sectors()).toHoldSectorsOf(frozenLower);
+});

@@ -1,0 +1,117 @@
+/** What is written to the image stays in the image, and only there.
+ *  Method: write parts of chunks to image and device in all orders; compare both with what they must hold. */
+import { crc32 } from 'node:zlib';
+import { dataDisk, Device, expect, largeSectorDisk, storeDisk, test, type Sectors } from '../fixtures/index.js';
+
+const SECTOR = 512;
+const CHUNK = 256 * 1024;
+
+/** The sectors with `data` put at `offset`. */
+function patched(base: Sectors, offset: number, data: Uint8Array): Sectors {
+  const crcs = base.crcs.slice();
+  for (let at = 0; at < data.length; at += SECTOR) crcs[(offset + at) / SECTOR] = crc32(data.subarray(at, at + SECTOR));
+  return { what: 'what is expected', crcs };
+}
+
+const forImage = new Uint8Array(3 * SECTOR).fill(0xaa);
+const forDevice = new Uint8Array(2 * SECTOR).fill(0xbb);
+
+test('a part of a chunk written to the image keeps the rest of the chunk', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  const frozen = await data.hostSectors();
+
+  await image.write(4 * CHUNK + 5 * SECTOR, forImage);
+
+  await expect(await image.sectors()).toHoldSectorsOf(patched(frozen, 4 * CHUNK + 5 * SECTOR, forImage));
+  await expect(await data.hostSectors()).toHoldSectorsOf(frozen);
+});
+
+test('a write to the image over a border of chunks and to the last chunk', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  const frozen = await data.hostSectors();
+
+  await image.write(4 * CHUNK - SECTOR, forImage);
+  await image.write(64 * CHUNK, forImage);
+
+  const expected = patched(patched(frozen, 4 * CHUNK - SECTOR, forImage), 64 * CHUNK, forImage);
+  await expect(await image.sectors()).toHoldSectorsOf(expected);
+});
+
+const steps = ['device', 'image', 'read'] as const;
+const orders = steps.flatMap((a) => steps.flatMap((b) => steps.flatMap((c) => steps.map((d) => [a, b, c, d]))))
+  .filter((order) => order.includes('image') && order.includes('device'));
+
+test(`image and device written in turns: ${orders.length} orders of four steps`, { meta: { spec: ['IMG-03', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  let expected = await data.hostSectors();
+
+  for (const [index, order] of orders.entries()) {
+    const chunk = index * CHUNK;
+    for (const [step, what] of order.entries()) {
+      if (what === 'device') await data.write(chunk + 2 * SECTOR, forDevice);
+      if (what === 'read') await image.read(chunk, 16 * SECTOR);
+      if (what === 'image') {
+        const bytes = forImage.map((byte) => byte + step);
+        await image.write(chunk + SECTOR, bytes);
+        expected = patched(expected, chunk + SECTOR, bytes);
+      }
+    }
+  }
+  await expect(await image.sectors()).toHoldSectorsOf(expected);
+});
+
+test('what was written to the image is gone after destroy', { meta: { spec: ['IMG-01', 'IMG-03'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  const before = await data.hostSectors();
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  await image.write(0, forImage);
+  await snapshot.destroy();
+
+  expect(await l.sh('ls /dev | grep blksnap-image || true')).toBe('');
+  await expect(await data.hostSectors()).toHoldSectorsOf(before);
+  const again = await l.takeSnapshot(data);
+  await expect(await (await again.image(data)).sectors()).toHoldSectorsOf(before);
+});
+
+test('the image has the size and the sectors of its device, and no partitions', { meta: { spec: ['IMG-01'] } }, async ({ lab }) => {
+  const l = await lab({ disks: [dataDisk, largeSectorDisk, storeDisk] });
+  const four = l.disk('four');
+  const data = l.disk('data');
+  await l.sh('printf "label: dos\\n2048,8192\\n" | sfdisk -q "$1"', data.path);
+  await l.attach(data, four);
+  const snapshot = await l.takeSnapshot([data, four]);
+  for (const device of [data, four]) {
+    const image: Device = await snapshot.image(device);
+    const geometry = (path: string): Promise<string> => l.sh('blockdev --getsize64 --getss "$1"', path);
+    expect(await geometry(image.path)).toBe(await geometry(device.path));
+    await l.sh('blockdev --rereadpt "$1" 2>/dev/null || true; [ ! -e "$1"p1 ]', image.path);
+  }
+});
+
+test('an image cannot be put into a snapshot itself', { meta: { spec: ['IMG-05'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  await expect(image.attach()).rejects.toMatchObject({ errno: 'EOPNOTSUPP' });
+});
