@@ -2,11 +2,12 @@
  *
  *  A restored guest is the same to the last bit each time: same clock, same entropy pool, same UUIDs to come.
  *  That is wanted, since it makes tests repeatable; whoever needs other random numbers brings a seed. */
-import { mkdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.js';
-import { cacheRoom, contentKey, readJson, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
 import { withLock } from '../cache/lock.js';
+import { makeEntry } from '../cache/temporary.js';
 import { temporaryFolder } from '../proc/cleanup.js';
 import type { KernelBuild } from '../kernel/types.js';
 import { sleep, type Progress } from '../units.js';
@@ -74,7 +75,7 @@ export async function ensureCheckpoint(kind: MachineKind, prepare: Prepare, opti
     const made = await openCheckpoint(dir);
     if (made) return made;
     options.progress?.({ what: 'booting the guest for its checkpoint' });
-    await makeCheckpoint(kind, dir, prepare);
+    await makeEntry(dir, (unfinished) => makeCheckpoint(kind, unfinished, prepare));
     const checkpoint = await openCheckpoint(dir);
     if (!checkpoint) throw new HarnessError(`checkpoint ${dir} vanished`, { code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint' });
     return checkpoint;
@@ -91,9 +92,8 @@ async function openCheckpoint(dir: string): Promise<Checkpoint | undefined> {
   return facts ? { dir, statePath: join(dir, 'state'), facts } : undefined;
 }
 
-async function makeCheckpoint(kind: MachineKind, dir: string, prepare: Prepare): Promise<void> {
+async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Prepare): Promise<void> {
   const work = temporaryFolder('b');
-  const unfinished = temporaryName(dir);
   await mkdir(unfinished, { recursive: true });
   try {
     await makeDisks(kind.spec, work);
@@ -115,13 +115,11 @@ async function makeCheckpoint(kind: MachineKind, dir: string, prepare: Prepare):
         stateBytes: (await stat(join(unfinished, 'state'))).size,
       };
       await writeFile(join(unfinished, 'facts.json'), JSON.stringify(facts, null, 2));
-      await rename(unfinished, dir);
     } finally {
       machine.kill();
       await machine.ended;
     }
   } finally {
-    await rm(unfinished, { recursive: true, force: true });
     await rm(work, { recursive: true, force: true });
   }
 }

@@ -3,8 +3,9 @@
 import { constants } from 'node:fs';
 import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, contentKey, readJson, writeFileAtomic } from '../cache/folder.js';
+import { cacheFolder, contentKey, readJson } from '../cache/folder.js';
 import { withLock } from '../cache/lock.js';
+import { writeFileAtomic } from '../cache/temporary.js';
 import { temporaryFolder } from '../proc/cleanup.js';
 import type { KernelBuild } from '../kernel/types.js';
 import { errorText, within } from '../units.js';
@@ -101,7 +102,10 @@ async function probeKvm(kernel: KernelBuild, root: RootImage): Promise<string | 
     });
     const first = await within(Promise.race([ready, machine.ended]), PROBE_MS_MAX);
     if (first === 'ready') return undefined;
-    if (first === undefined) return `a probe boot printed ${console.text.trim() ? 'something, but did not reach user space' : 'nothing'} within ${PROBE_MS_MAX} ms`;
+    if (first === undefined) {
+      const heard = console.text.trim() ? 'something, but did not reach user space' : 'nothing';
+      return `a probe boot printed ${heard} within ${PROBE_MS_MAX} ms`;
+    }
     return first.kind === 'lost' ? first.how : first.trouble.summary;
   } catch (error) {
     return errorText(error);

@@ -8,8 +8,8 @@ export interface QmpEvent {
 }
 
 interface Pending {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
   readonly command: string;
 }
 
@@ -27,7 +27,7 @@ export class Qmp {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#gone = true;
-      for (const { reject, command } of this.#pending.values()) reject(qmpError(command, 'QEMU is gone'));
+      for (const pending of this.#pending.values()) pending.reject(qmpError(pending.command, 'QEMU is gone'));
       this.#pending.clear();
     });
   }

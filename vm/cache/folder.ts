@@ -1,6 +1,5 @@
-/** The user's cache: where it is, its locks, and how a file gets its final name.
- *  Nothing in it is ever half-made: work happens under a temporary name and is renamed when complete. */
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+/** The user's cache: where it is, and how its entries are named. Nothing in it is ever half-made (see temporary.ts). */
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
@@ -30,21 +29,6 @@ export function contentKey(...parts: readonly (string | Uint8Array)[]): string {
 
 export async function exists(path: string): Promise<boolean> {
   return stat(path).then(() => true, () => false);
-}
-
-/** A name beside `path` that nobody else uses; leftovers of killed runs are recognised by ".tmp-". */
-export function temporaryName(path: string): string {
-  return `${path}.tmp-${process.pid}-${Date.now().toString(36)}`;
-}
-
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = temporaryName(path);
-  try {
-    await writeFile(temporary, data);
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
 
 /** Parsed JSON, or undefined when the file is absent or damaged: the cache can always be made anew. */

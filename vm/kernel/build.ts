@@ -2,10 +2,11 @@
  *
  *  Each line has one patched tree and, per flavour, one object folder. Both stay, so that a changed patch costs
  *  what it touches, and an interrupted build goes on where it was. What a build yields is copied out under its key. */
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheRoom, contentKey, exists, readJson, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, exists, readJson } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
+import { makeEntry } from '../cache/temporary.js';
 import { exec } from '../proc/exec.js';
 import { findProgram } from '../proc/find.js';
 import { checkConfig, mergedConfig, readFragments, type Fragment } from './config.js';
@@ -94,8 +95,7 @@ async function compilerArgs(): Promise<string[]> {
 /** Copies out what others need, complete or not at all. */
 async function keep(work: Work, key: string, dir: string): Promise<KernelBuild> {
   const { objects, tree } = work;
-  const unfinished = temporaryName(dir);
-  try {
+  return makeEntry(dir, async (unfinished) => {
     await mkdir(join(unfinished, 'modules'), { recursive: true });
     await copyFile(join(objects, ARCH_IMAGE), join(unfinished, 'bzImage'));
     await copyFile(join(objects, '.config'), join(unfinished, 'config'));
@@ -120,11 +120,8 @@ async function keep(work: Work, key: string, dir: string): Promise<KernelBuild> 
       configPath: join(dir, 'config'),
     };
     await writeFile(join(unfinished, 'kernel.json'), `${JSON.stringify(kernel, null, 2)}\n`);
-    await rename(unfinished, dir);
     return kernel;
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The kernel's own script knows what external modules need: headers, scripts, symbol versions. */

@@ -57,6 +57,7 @@ export function checkConfig(fragments: readonly Fragment[], finalConfig: string)
   for (const [symbol, { path, line, value }] of wishes(fragments)) {
     const found = granted.get(symbol) ?? 'n';
     if (found === value || (found === 'n' && OPTIONAL_SYMBOLS.includes(symbol))) continue;
-    throw new ConfigError(path, line, `CONFIG_${symbol}=${value} to be possible`, `CONFIG_${symbol}=${found} after olddefconfig (a dependency is missing, or something selects it)`);
+    throw new ConfigError(path, line, `CONFIG_${symbol}=${value} to be possible`,
+      `CONFIG_${symbol}=${found} after olddefconfig (a dependency is missing, or something selects it)`);
   }
 }

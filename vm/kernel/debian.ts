@@ -23,7 +23,9 @@ export async function findDebianSource(name: string, options: LockOptions = {}):
     await withLock('apt', options, async () => {
       options.progress?.({ what: 'reading the package lists of this distribution' });
       await exec(['apt-get', ...apt, 'update'], { phase, timeoutMs: FETCH_TIMEOUT_MS }).catch((cause: unknown) => {
-        throw new SourceError(`cannot read package lists: ${errorText(cause)}`, { cause, nextStep: 'Check the network and the apt configuration of this machine.' });
+        throw new SourceError(`cannot read package lists: ${errorText(cause)}`, {
+          cause, nextStep: 'Check the network and the apt configuration of this machine.',
+        });
       });
     });
     version = await candidateVersion(name, apt);
@@ -66,7 +68,9 @@ async function downloadArchive(name: string, version: string, apt: readonly stri
     if (!file) throw new Error('apt-get left no package');
     await exec(['dpkg-deb', '-x', join(work, file), unpacked], { phase, timeoutMs: FETCH_TIMEOUT_MS });
   } catch (cause) {
-    throw new SourceError(`cannot fetch ${name} ${version}: ${errorText(cause)}`, { cause, nextStep: 'Check the network and the free space of the cache folder.' });
+    throw new SourceError(`cannot fetch ${name} ${version}: ${errorText(cause)}`, {
+      cause, nextStep: 'Check the network and the free space of the cache folder.',
+    });
   }
   const folder = join(unpacked, 'usr/src');
   const path = findTar((await readdir(folder)).map((entry) => join(folder, entry)));

@@ -23,7 +23,10 @@ const REPRODUCIBLE = {
 };
 
 /** Tools and headers of the host whose absence is not our kernel's fault. */
-const RIG_SIGNS = /No space left on device|Cannot allocate memory|virtual memory exhausted|Killed signal terminated|fatal error: (?:gelf|libelf|openssl\/\w+)\.h|(?:command )?not found$|: Permission denied$/m;
+const RIG_SIGNS = new RegExp([
+  'No space left on device', 'Cannot allocate memory', 'virtual memory exhausted', 'Killed signal terminated',
+  'fatal error: (?:gelf|libelf|openssl/\\w+)\\.h', 'not found$', ': Permission denied$',
+].join('|'), 'm');
 
 /** Runs make; counts compiled objects on the way. Returns that count. */
 export async function make(args: readonly string[], options: MakeOptions): Promise<number> {

@@ -1,8 +1,9 @@
 /** Builds a module folder against a kernel, in a copy: the repository stays free of build products. */
-import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { cacheRoom, contentKey, readJson, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
+import { makeEntry } from '../cache/temporary.js';
 import { BuildError } from '../errors.js';
 import { exec } from '../proc/exec.js';
 import { make } from './make.js';
@@ -29,11 +30,10 @@ export async function buildModule(kernel: KernelBuild, moduleDir: string, option
   return withLock(`module-${key}`, options, async () => {
     const meanwhile = await readJson<ModuleBuild>(join(dir, 'module.json'));
     if (meanwhile) return meanwhile;
-    const unfinished = temporaryName(dir);
-    const source = join(unfinished, 'source');
     // The log outlives a failed build: it is the evidence.
     const logPath = join(room, `${key}.log`);
-    try {
+    return makeEntry(dir, async (unfinished) => {
+      const source = join(unfinished, 'source');
       for (const file of inputs) {
         await mkdir(join(source, file, '..'), { recursive: true });
         await cp(join(moduleDir, file), join(source, file), { dereference: true });
@@ -51,11 +51,8 @@ export async function buildModule(kernel: KernelBuild, moduleDir: string, option
       await rm(source, { recursive: true });
       const module: ModuleBuild = { koPath: join(dir, ko), key };
       await writeFile(join(unfinished, 'module.json'), JSON.stringify(module));
-      await rename(unfinished, dir);
       return module;
-    } finally {
-      await rm(unfinished, { recursive: true, force: true });
-    }
+    });
   });
 }
 

@@ -1,8 +1,9 @@
 /** The patched tree of a kernel line: hard links to the pristine source, except for files that patches touch.
  *  Those are rewritten only when their content changes, so that make rebuilds no more than a patch's edit asks for. */
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { contentKey, exists, readJson, temporaryName, writeFileAtomic } from '../cache/folder.js';
+import { contentKey, exists, readJson } from '../cache/folder.js';
+import { writeFileAtomic } from '../cache/temporary.js';
 import { PatchError } from '../errors.js';
 import { temporaryFolder } from '../proc/cleanup.js';
 import { attempt, exec } from '../proc/exec.js';
@@ -82,9 +83,7 @@ async function replaceFile(path: string, content: Buffer | undefined): Promise<v
   if (content === undefined) {
     if (present) await rm(path);
   } else if (!present?.equals(content)) {
-    const temporary = temporaryName(path);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(temporary, content);
-    await rename(temporary, path);
+    await writeFileAtomic(path, content);
   }
 }

@@ -1,8 +1,9 @@
 /** Gets a kernel's pristine source: fetched, verified, unpacked once, never changed afterwards. */
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheRoom, contentKey, exists, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, exists } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
+import { withTemporary } from '../cache/temporary.js';
 import { exec } from '../proc/exec.js';
 import { findDebianSource } from './debian.js';
 import type { KernelLine } from './lines.js';
@@ -31,10 +32,9 @@ export async function ensureSource(line: KernelLine, options: LockOptions = {}):
   if (await exists(dir)) return source;
   return withLock(`source-${contentKey(archive.id)}`, options, async () => {
     if (await exists(dir)) return source;
-    const work = temporaryName(dir);
-    const tree = join(work, 'tree');
-    await mkdir(tree, { recursive: true });
-    try {
+    return withTemporary(dir, async (work) => {
+      const tree = join(work, 'tree');
+      await mkdir(tree, { recursive: true });
       options.progress?.({ what: `fetching ${archive.id}` });
       const path = await archive.fetch(work);
       options.progress?.({ what: `unpacking ${archive.id}` });
@@ -42,10 +42,8 @@ export async function ensureSource(line: KernelLine, options: LockOptions = {}):
         phase: 'kernel source', timeoutMs: UNPACK_TIMEOUT_MS, ...(options.signal ? { signal: options.signal } : {}),
       });
       await rename(tree, dir);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-    return source;
+      return source;
+    });
   });
 }
 

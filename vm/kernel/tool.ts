@@ -1,9 +1,10 @@
 /** Builds the static programs that run in guests: our agent, blkio, and blksnapctl. */
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheRoom, contentKey, exists, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, exists } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
+import { makeEntry } from '../cache/temporary.js';
 import { BuildError } from '../errors.js';
 import { attempt, exec } from '../proc/exec.js';
 import type { ToolsBuild } from './types.js';
@@ -40,14 +41,10 @@ export async function buildTools(options: LockOptions = {}): Promise<ToolsBuild>
   return withLock(`tools-${key}`, options, async () => {
     if (await exists(dir)) return build;
     options.progress?.({ what: 'building the guest tools' });
-    const unfinished = temporaryName(dir);
-    await mkdir(unfinished, { recursive: true });
-    try {
+    await makeEntry(dir, async (unfinished) => {
+      await mkdir(unfinished, { recursive: true });
       for (const name of names) await compile(name, sources[name] as string[], unfinished);
-      await rename(unfinished, dir);
-    } finally {
-      await rm(unfinished, { recursive: true, force: true });
-    }
+    });
     return build;
   });
 }

@@ -1,10 +1,11 @@
 /** The guest's root: one read-only ext4 image with busybox, our tools, the file-system and device tools of the
  *  host with their libraries, and the kernel's modules. Cached by content. */
-import { chmod, copyFile, mkdir, readFile, readdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CheckpointOptions, RootImage } from '../boot/checkpoint.js';
-import { cacheRoom, contentKey, exists, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, exists } from '../cache/folder.js';
 import { withLock } from '../cache/lock.js';
+import { makeEntry } from '../cache/temporary.js';
 import { MissingToolError } from '../errors.js';
 import { buildTools } from '../kernel/tool.js';
 import type { KernelBuild } from '../kernel/types.js';
@@ -45,7 +46,7 @@ async function makeRoot(kernel: KernelBuild, options: CheckpointOptions): Promis
   return withLock(`root-${key}`, options, async () => {
     if (!await exists(imagePath)) {
       options.progress?.({ what: 'building the guest root' });
-      await writeImage(items, imagePath);
+      await makeEntry(imagePath, (unfinished) => writeImage(items, unfinished));
     }
     return { imagePath, key };
   });
@@ -87,9 +88,8 @@ async function slimLibraries(name: string, path: string): Promise<Library[]> {
     dirname(library.path) === stubs ? { path: join(folder, basename(library.path)), realPath: library.realPath } : library));
 }
 
-async function writeImage(items: readonly Item[], imagePath: string): Promise<void> {
+async function writeImage(items: readonly Item[], unfinished: string): Promise<void> {
   const staging = temporaryFolder('r');
-  const unfinished = temporaryName(imagePath);
   try {
     const bytes = await stage(items, staging);
     const sizeBytes = Math.ceil((bytes * 1.05 + IMAGE_SLACK_BYTES) / MIB) * MIB;
@@ -97,9 +97,7 @@ async function writeImage(items: readonly Item[], imagePath: string): Promise<vo
     await truncate(unfinished, sizeBytes);
     const argv = ['mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-E', 'root_owner=0:0', '-L', 'root', '-d', staging, unfinished];
     await exec([await findProgram('mke2fs') ?? 'mke2fs', ...argv.slice(1)], { phase: 'guest root', timeoutMs: MKE2FS_TIMEOUT_MS });
-    await rename(unfinished, imagePath);
   } finally {
-    await rm(unfinished, { force: true });
     await rm(staging, { recursive: true, force: true });
   }
 }

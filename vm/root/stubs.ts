@@ -5,7 +5,8 @@
  *  abort; an fio engine that needs one ends with a clear signal instead of reaching a network that is not there. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheRoom, contentKey, exists, temporaryName } from '../cache/folder.js';
+import { cacheRoom, contentKey, exists } from '../cache/folder.js';
+import { withTemporary } from '../cache/temporary.js';
 import { exec } from '../proc/exec.js';
 
 export const STUBBED_LIBRARIES: readonly string[] = [
@@ -52,17 +53,14 @@ export async function stubLibraries(program: string, libraries: ReadonlyMap<stri
   }
   const dir = join(await cacheRoom('tools'), `stubs-${contentKey(JSON.stringify(sources))}`);
   if (await exists(dir)) return dir;
-  const unfinished = temporaryName(dir);
-  await mkdir(unfinished);
-  try {
+  await withTemporary(dir, async (unfinished) => {
+    await mkdir(unfinished);
     for (const source of sources) await compileStub(source, unfinished);
     // Two runs may do this at once, with the same result: the second rename is in vain.
     await rename(unfinished, dir).catch(async (error: unknown) => {
       if (!await exists(dir)) throw error;
     });
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
+  });
   return dir;
 }
 
