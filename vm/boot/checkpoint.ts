@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.js';
 import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
 import { withLock } from '../cache/lock.js';
+import { prune, touch } from '../cache/prune.js';
 import { makeEntry } from '../cache/temporary.js';
 import { temporaryFolder } from '../proc/cleanup.js';
 import type { KernelBuild } from '../kernel/types.js';
@@ -48,6 +49,8 @@ export interface CheckpointOptions {
   readonly signal?: AbortSignal;
 }
 
+/** About 40 MB each. */
+const CHECKPOINTS_KEPT = 24;
 const SAVE_TIMEOUT_MS = 60_000;
 
 /** Brings a just started machine to the state worth saving, and says what was learnt. */
@@ -75,6 +78,7 @@ export async function ensureCheckpoint(kind: MachineKind, prepare: Prepare, opti
     const made = await openCheckpoint(dir);
     if (made) return made;
     options.progress?.({ what: 'booting the guest for its checkpoint' });
+    await prune(await cacheRoom('checkpoints'), CHECKPOINTS_KEPT);
     await makeEntry(dir, (unfinished) => makeCheckpoint(kind, unfinished, prepare));
     const checkpoint = await openCheckpoint(dir);
     if (!checkpoint) throw new HarnessError(`checkpoint ${dir} vanished`, { code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint' });
@@ -89,6 +93,7 @@ export async function dropCheckpoint(checkpoint: Checkpoint): Promise<void> {
 
 async function openCheckpoint(dir: string): Promise<Checkpoint | undefined> {
   const facts = await readJson<CheckpointFacts>(join(dir, 'facts.json'));
+  if (facts) await touch(dir);
   return facts ? { dir, statePath: join(dir, 'state'), facts } : undefined;
 }
 

@@ -6,6 +6,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheRoom, contentKey, exists, readJson } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
+import { prune, touch } from '../cache/prune.js';
 import { makeEntry } from '../cache/temporary.js';
 import { exec } from '../proc/exec.js';
 import { findProgram } from '../proc/find.js';
@@ -24,6 +25,8 @@ const STEP_TIMEOUT_MS = 300_000;
 const OBJECTS_GUESS = 1040;
 /** Raised when the way of building changes, so that old results are not taken for new ones. */
 const RECIPE = 1;
+/** About 100 MB each. */
+const KERNELS_KEPT = 8;
 const ARCH_IMAGE = 'arch/x86/boot/bzImage';
 
 interface Work {
@@ -50,13 +53,16 @@ export async function ensureKernel(line: KernelLine, flavour: string, options: L
     if (meanwhile) return meanwhile;
     const workDir = join(room, 'work', line.name);
     const work: Work = { line, flavour, source, patches, fragments, tree: join(workDir, 'source'), objects: join(workDir, flavour) };
+    await prune(room, KERNELS_KEPT, ['work']);
     await build(work, join(workDir, `${flavour}.log`), options);
     return keep(work, key, dir);
   });
 }
 
 async function openKernel(dir: string): Promise<KernelBuild | undefined> {
-  return readJson<KernelBuild>(join(dir, 'kernel.json'));
+  const kernel = await readJson<KernelBuild>(join(dir, 'kernel.json'));
+  if (kernel) await touch(dir);
+  return kernel;
 }
 
 async function build(work: Work, logPath: string, options: LockOptions): Promise<void> {

@@ -2,7 +2,7 @@
 
 /** Programs taken from the host, with the libraries they need. */
 export const HOST_PROGRAMS: readonly string[] = [
-  'mkfs.ext4', 'e2fsck', 'tune2fs', 'dumpe2fs', 'mkfs.xfs', 'xfs_repair', 'xfs_db', 'xfs_io',
+  'mkfs.ext4', 'e2fsck', 'tune2fs', 'dumpe2fs', 'mkfs.vfat', 'mkfs.xfs', 'xfs_repair', 'xfs_db', 'xfs_io',
   'losetup', 'blockdev', 'sfdisk', 'mount', 'umount', 'dmsetup', 'mdadm', 'fio',
 ];
 

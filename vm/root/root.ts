@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import type { CheckpointOptions, RootImage } from '../boot/checkpoint.js';
 import { cacheRoom, contentKey, exists } from '../cache/folder.js';
 import { withLock } from '../cache/lock.js';
+import { prune, touch } from '../cache/prune.js';
 import { makeEntry } from '../cache/temporary.js';
 import { MissingToolError } from '../errors.js';
 import { buildTools } from '../kernel/tool.js';
@@ -23,6 +24,8 @@ interface Item {
   readonly to: string;
 }
 
+/** About 25 MB each. */
+const IMAGES_KEPT = 16;
 const MKE2FS_TIMEOUT_MS = 120_000;
 const memory = new Map<string, Promise<RootImage>>();
 
@@ -42,10 +45,14 @@ async function makeRoot(kernel: KernelBuild, options: CheckpointOptions): Promis
   const contents = await Promise.all(items.map(async ({ from, to }) => contentKey(to, await readFile(from))));
   const key = contentKey(contents.sort().join(' '), JSON.stringify([FOLDERS, FILES, LINKS]), kernel.release);
   const imagePath = join(await cacheRoom('roots'), `${key}.ext4`);
-  if (await exists(imagePath)) return { imagePath, key };
+  if (await exists(imagePath)) {
+    await touch(imagePath);
+    return { imagePath, key };
+  }
   return withLock(`root-${key}`, options, async () => {
     if (!await exists(imagePath)) {
       options.progress?.({ what: 'building the guest root' });
+      await prune(await cacheRoom('roots'), IMAGES_KEPT);
       await makeEntry(imagePath, (unfinished) => writeImage(items, unfinished));
     }
     return { imagePath, key };
