@@ -12,6 +12,7 @@ export { qemuVersion } from './boot/host.js';
 export { ensureRoot } from './root/root.js';
 export { ensureKernel } from './kernel/build.js';
 export { readLines, type KernelLine } from './kernel/lines.js';
+export { parseKtap, type KtapCase, type KtapRun, type KtapStatus } from './ktap/parse.js';
 export { buildModule } from './kernel/module.js';
 export { withPatchedTree, type PatchedTree } from './kernel/tree.js';
 export { buildTools, compilerVersion } from './kernel/tool.js';

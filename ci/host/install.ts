@@ -2,12 +2,14 @@
  *  elsewhere prints the one command to type. Plans are pure; only `installMissing` touches the machine. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RigError } from '../cli/exit-codes.js';
 import type { Progress } from '../session/progress.js';
 import { installCommands, missingNeeds, type Manager, type Need } from './needs.js';
 
 /** Another apt may hold the package database: wait for it this long. */
 const aptLockSeconds = 600;
+const aptRetryMs = 5000;
 const keptLines = 8;
 
 export function packagesFor(needs: readonly Need[], manager: Manager): string[] {
@@ -52,8 +54,24 @@ async function installWithApt(missing: readonly Need[], sudo: readonly string[],
   await aptStep(`${packages.length} Debian packages`, [...apt, 'install', '-y', '--no-install-recommends', ...packages], progress);
 }
 
-function aptStep(name: string, argv: readonly string[], progress: Progress): Promise<void> {
+/** apt waits for dpkg's lock by itself, but not for that of the package lists, so a held lock is tried again here. */
+async function aptStep(name: string, argv: readonly string[], progress: Progress): Promise<void> {
   const step = progress.step(name);
+  const deadlineMs = Date.now() + aptLockSeconds * 1000;
+  for (;;) {
+    const { exitCode, tail } = await runApt(argv, (line) => step.update(line));
+    if (exitCode === 0) return step.done();
+    const isLocked = tail.some((line) => /Could not get lock|Unable to (acquire|lock)/.test(line));
+    if (!isLocked || Date.now() > deadlineMs) {
+      step.fail(`apt-get ended with ${exitCode}`);
+      throw new RigError(`apt-get failed:\n${tail.map((line) => `  ${line}`).join('\n')}\nNext step: ${argv.join(' ')}`);
+    }
+    step.update('waiting for another apt to end');
+    await sleep(aptRetryMs);
+  }
+}
+
+function runApt(argv: readonly string[], onLine: (line: string) => void): Promise<{ exitCode: number | null; tail: string[] }> {
   const tail: string[] = [];
   return new Promise((resolve, reject) => {
     const [command = '', ...args] = argv;
@@ -62,21 +80,13 @@ function aptStep(name: string, argv: readonly string[], progress: Progress): Pro
       for (const line of chunk.toString('utf8').split(/[\r\n]+/).filter(Boolean)) {
         tail.push(line);
         if (tail.length > keptLines) tail.shift();
-        step.update(line);
+        onLine(line);
       }
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
     child.on('error', (error) => reject(new RigError(`cannot start ${command}: ${error.message}`)));
-    child.on('close', (code) => {
-      if (code === 0) {
-        step.done();
-        resolve();
-        return;
-      }
-      step.fail(`apt-get ended with ${code}`);
-      reject(new RigError(`apt-get failed:\n${tail.map((line) => `  ${line}`).join('\n')}\nNext step: ${argv.join(' ')}`));
-    });
+    child.on('close', (exitCode) => resolve({ exitCode, tail }));
   });
 }
 

@@ -26,7 +26,7 @@ const test = base.extend<{ leaky: string }>({
   },
 });
 
-test('passes', { meta: { spec: ['CBT-01', 'CBT-02'] } as object }, ({ task }) => {
+test('passes', { meta: { spec: ['CBT-01', 'CBT-02'] } }, ({ task }) => {
   Object.assign(task.meta, { restoreMs: [300, 420] });
 });
 test('assertion', ({ task }) => {
