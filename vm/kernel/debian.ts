@@ -1,6 +1,6 @@
 /** A kernel source package of the machine's own distribution: the installed one, else the one apt would fetch.
  *  apt runs with lists of its own in the cache, so that the machine's are neither needed nor touched. */
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { cacheRoom, exists } from '../cache/folder.js';
@@ -68,8 +68,10 @@ async function downloadArchive(name: string, version: string, apt: readonly stri
     if (!file) throw new Error('apt-get left no package');
     await exec(['dpkg-deb', '-x', join(work, file), unpacked], { phase, timeoutMs: FETCH_TIMEOUT_MS });
   } catch (cause) {
+    // The mirror may have moved on to a newer version: the next run reads the lists afresh.
+    await rm(join(await cacheRoom('sources'), 'apt'), { recursive: true, force: true });
     throw new SourceError(`cannot fetch ${name} ${version}: ${errorText(cause)}`, {
-      cause, nextStep: 'Check the network and the free space of the cache folder.',
+      cause, nextStep: 'Check the network and the free space of the cache folder, then run again.',
     });
   }
   const folder = join(unpacked, 'usr/src');
@@ -80,8 +82,15 @@ async function downloadArchive(name: string, version: string, apt: readonly stri
 
 async function candidateVersion(name: string, apt: readonly string[]): Promise<string | undefined> {
   const { stdout } = await attempt(['apt-cache', ...apt, 'policy', name], { phase, timeoutMs: QUERY_TIMEOUT_MS });
-  const version = /^\s*Candidate: (\S+)/m.exec(stdout)?.[1];
-  return version && version !== '(none)' ? version : undefined;
+  return parseCandidate(name, stdout);
+}
+
+/** The version that apt would install; apt also answers for names that merely resemble the one asked for. Pure. */
+export function parseCandidate(name: string, output: string): string | undefined {
+  const lines = output.split('\n');
+  const start = lines.indexOf(`${name}:`);
+  const version = start < 0 ? undefined : /^\s+Candidate: (\S+)/.exec(lines.slice(start + 1, start + 4).find((line) => line.includes('Candidate:')) ?? '')?.[1];
+  return version === '(none)' ? undefined : version;
 }
 
 async function aptOptions(): Promise<string[]> {

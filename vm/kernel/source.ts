@@ -3,6 +3,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheRoom, contentKey, exists } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
+import { prune, touch } from '../cache/prune.js';
 import { withTemporary } from '../cache/temporary.js';
 import { exec } from '../proc/exec.js';
 import { findDebianSource } from './debian.js';
@@ -15,6 +16,8 @@ export interface PristineSource {
   readonly dir: string;
 }
 
+/** About 1.7 GB each. */
+const SOURCES_KEPT = 2;
 const UNPACK_TIMEOUT_MS = 900_000;
 
 /** Where the archive of a source comes from, once it is known which one it is. */
@@ -29,9 +32,13 @@ export async function ensureSource(line: KernelLine, options: LockOptions = {}):
   const archive = line.source.kind === 'debian' ? await findDebianSource(line.source.package, options) : tarballArchive(line);
   const dir = join(room, contentKey(archive.id));
   const source = { id: archive.id, dir };
-  if (await exists(dir)) return source;
+  if (await exists(dir)) {
+    await touch(dir);
+    return source;
+  }
   return withLock(`source-${contentKey(archive.id)}`, options, async () => {
     if (await exists(dir)) return source;
+    await prune(room, SOURCES_KEPT, ['apt']);
     return withTemporary(dir, async (work) => {
       const tree = join(work, 'tree');
       await mkdir(tree, { recursive: true });
