@@ -56,15 +56,17 @@ static void read_from_copy(struct diff_copy *copy, size_t pos, struct bio *bio,
 	struct bio_vec bvec;
 
 	__bio_for_each_segment(bvec, bio, at, iter) {
-		while (bvec.bv_len) {
+		unsigned int done = 0;
+
+		while (done < bvec.bv_len) {
 			struct page *page = copy->pages[pos >> PAGE_SHIFT].bv_page;
-			unsigned int len = min_t(unsigned int, bvec.bv_len,
+			unsigned int len = min_t(unsigned int,
+						 bvec.bv_len - done,
 						 PAGE_SIZE - offset_in_page(pos));
 
-			memcpy_page(bvec.bv_page, bvec.bv_offset, page,
+			memcpy_page(bvec.bv_page, bvec.bv_offset + done, page,
 				    offset_in_page(pos), len);
-			bvec.bv_offset += len;
-			bvec.bv_len -= len;
+			done += len;
 			pos += len;
 		}
 		flush_dcache_page(bvec.bv_page);

@@ -274,6 +274,14 @@ static int take_cut(struct take *takes, unsigned int nr)
 	return 0;
 }
 
+static void take_drain_begin(struct take *takes, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		diff_area_drain_begin(takes[i].area);
+}
+
 /*
  * A file system is frozen before those that its device's data lie on: else the
  * freezing would have to wait for writes to what is frozen. The device above
@@ -306,6 +314,13 @@ static int snapshot_take_all(struct snapshot *snapshot, struct take *takes,
 		tracker_cut_end();
 	}
 
+	/*
+	 * Before the thaw, which may write and so wait for the drain. And all
+	 * at once: a write from before the cut may depend on one from after it
+	 * to a device below, which waits for that device's drain.
+	 */
+	if (!ret)
+		take_drain_begin(takes, nr);
 	while (i--)
 		take_thaw(&takes[i]);
 	if (ret) {
@@ -320,17 +335,10 @@ static int snapshot_take_all(struct snapshot *snapshot, struct take *takes,
 	return 0;
 }
 
-static void snapshot_drain_all(struct snapshot *snapshot)
+static void snapshot_drain_wait(struct snapshot *snapshot)
 {
 	struct diff_area *area;
 
-	/*
-	 * A write from before the cut may depend on one from after it, to a
-	 * device below, which waits for that device's drain. So none must wait
-	 * for another here.
-	 */
-	list_for_each_entry(area, &snapshot->areas, link)
-		diff_area_drain_begin(area);
 	list_for_each_entry(area, &snapshot->areas, link) {
 		diff_area_drain_wait(area);
 		image_open_gate(area);
@@ -362,7 +370,7 @@ static int snapshot_take_locked(struct snapshot *snapshot)
 	ret = snapshot_take_all(snapshot, takes, nr);
 	kvfree(takes);
 	if (!ret)
-		snapshot_drain_all(snapshot);
+		snapshot_drain_wait(snapshot);
 	return ret;
 }
 

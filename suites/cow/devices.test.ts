@@ -9,6 +9,9 @@ interface Kind {
 
 const partitioned = 'printf "label: dos\\n2049,16001\\n18051,14333\\n" | sfdisk -q "$1"';
 
+/** The node by which sysfs knows the device. */
+const dmNode = async (l: Lab, name: string): Promise<string> => `/dev/${await l.sh('dmsetup info -c --noheadings -o blkdevname "$1"', name)}`;
+
 const kinds: readonly Kind[] = [
   { what: 'a partition at an odd start', make: async (l) => {
     await l.sh(partitioned, l.disk('data').path);
@@ -29,7 +32,7 @@ const kinds: readonly Kind[] = [
   { what: 'a device-mapper linear device over two disks', make: async (l) => {
     await l.sh('printf "0 10001 linear $1 7\\n10001 20000 linear $2 0\\n" | dmsetup create pair', l.disk('data').path, l.disk('second').path);
     l.defer(() => l.sh('dmsetup remove pair'));
-    return l.device(`/dev/${await l.sh('basename $(readlink -f /dev/mapper/pair)')}`);
+    return l.device(await dmNode(l, 'pair'));
   } },
   { what: 'an md raid1', make: async (l) => {
     await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true; mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --run "$1" "$2" >/dev/null 2>&1', l.disk('data').path, l.disk('second').path);
@@ -116,7 +119,7 @@ test('a device and what it is made of are filtered and cut together', { meta: { 
   const lower = l.disk('data');
   await l.sh('echo "0 32000 linear $1 8" | dmsetup create upper', lower.path);
   l.defer(() => l.sh('dmsetup remove upper'));
-  const upper = l.device(`/dev/${await l.sh('basename $(readlink -f /dev/mapper/upper)')}`);
+  const upper = l.device(await dmNode(l, 'upper'));
   await upper.fill(1);
   await l.attach(upper, lower);
   const snapshot = await l.takeSnapshot([upper, lower]);

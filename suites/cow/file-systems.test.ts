@@ -60,7 +60,7 @@ for (const [name, fs] of Object.entries(fileSystems)) {
 test('a file system that its owner has frozen stays frozen through a snapshot', { meta: { spec: ['SNP-01', 'COW-08'] } }, async ({ lab }) => {
   const l = await lab({ disks: [largeDisk, storeDisk] });
   const disk = l.disk('large');
-  await l.sh('mkfs.ext4 -q "$1"; mkdir -p /mnt/a; mount "$1" /mnt/a; fsfreeze -f /mnt/a', disk.path);
+  await l.sh('mkfs.ext4 -q "$1"; mkdir -p /mnt/a; mount "$1" /mnt/a; fsfreeze --freeze /mnt/a', disk.path);
   l.defer(() => l.sh('umount /mnt/a'));
   await l.attach(disk);
   const snapshot = await l.takeSnapshot(disk);
@@ -68,7 +68,7 @@ test('a file system that its owner has frozen stays frozen through a snapshot', 
   writer.end();
   // Frozen: thawing once is what lets the writer go, and so is possible exactly once.
   await snapshot.destroy();
-  await l.sh('fsfreeze -u /mnt/a');
+  await l.sh('fsfreeze --unfreeze /mnt/a');
   expect((await writer.result).text()).toBe('done');
-  expect((await l.guest.attempt(['fsfreeze', '-u', '/mnt/a'])).exitCode).not.toBe(0);
+  expect((await l.guest.attempt(['fsfreeze', '--unfreeze', '/mnt/a'])).exitCode).not.toBe(0);
 });
