@@ -11,7 +11,7 @@ import { Qmp } from './qmp.js';
 
 export type MachineEnd =
   | { readonly kind: 'trouble'; readonly trouble: Trouble }
-  | { readonly kind: 'lost'; readonly how: string };
+  | { readonly kind: 'lost'; readonly how: string; readonly wasGuest: boolean };
 
 export interface MachineOptions extends Omit<MachineArgs, 'paths'> {
   readonly kernelImage: string;
@@ -54,13 +54,19 @@ export class Machine {
       stopWatching();
       setTimeout(() => this.kill(), PANIC_GRACE_MS).unref();
     });
+    let reset = false;
+    this.qmp.onEvent(({ event, data }) => {
+      if (event === 'SHUTDOWN' && data?.['reason'] === 'guest-reset') reset = true;
+    });
     this.ended = daemon.ended.then(async (end) => {
       await within(drained, 1000);
       for (const socket of sockets) socket.destroy();
       const trouble = findTrouble(this.console.text);
       if (trouble) return { kind: 'trouble', trouble };
+      // A guest that resets itself without a word has had a triple fault; our agent says why before it gives up.
+      if (reset && !/^agent: (?!ready)/m.test(this.console.text)) return { kind: 'lost', how: 'its kernel reset the machine without a panic', wasGuest: true };
       const how = end.signal ? `QEMU was ended by ${end.signal}` : `QEMU ended with status ${end.exitCode}`;
-      return { kind: 'lost', how: end.stderr.trim() ? `${how}: ${end.stderr.trim()}` : how };
+      return { kind: 'lost', how: end.stderr.trim() ? `${how}: ${end.stderr.trim()}` : how, wasGuest: false };
     });
   }
 

@@ -38,14 +38,14 @@ export class GuestPanicError extends HarnessError {
   }
 }
 
-/** QEMU is gone, and the guest's console gives no reason. */
+/** QEMU is gone, and the guest's console gives no reason. The rig's fault, unless the guest did it itself. */
 export class GuestLostError extends HarnessError {
   readonly lastLines: string;
 
-  constructor(how: string, lastLines: string, consolePath: string) {
+  constructor(how: string, lastLines: string, consolePath: string, wasGuest = false) {
     super(`the guest is gone: ${how}; last console lines:\n${lastLines || '(silent)'}`, {
-      code: 'EGUESTLOST', blame: 'rig', phase: 'guest call', evidence: [consolePath],
-      nextStep: 'Look for memory shortage on the host (dmesg) or for something that kills QEMU.',
+      code: 'EGUESTLOST', blame: wasGuest ? 'product' : 'rig', phase: 'guest call', evidence: [consolePath],
+      ...(wasGuest ? {} : { nextStep: 'Look for memory shortage on the host (dmesg) or for something that kills QEMU.' }),
     });
     this.lastLines = lastLines;
   }

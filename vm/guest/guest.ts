@@ -71,8 +71,20 @@ export class Guest implements AsyncDisposable {
     this.#machine = parts.machine;
     this.#channel = parts.channel;
     this.#temporaryDirs = parts.temporaryDirs;
+    this.#watchHostDisk();
     void parts.machine.ended.then((end) => {
       this.#channel.fail(this.#closing ? new GuestClosedError(this.#closing) : endError(end, parts.machine));
+    });
+  }
+
+  /** A full host disk stops the machine; without this it would look like a guest that hangs. */
+  #watchHostDisk(): void {
+    this.#machine.qmp.onEvent(({ event, data }) => {
+      if (event !== 'BLOCK_IO_ERROR' || data?.['nospace'] !== true) return;
+      this.#channel.fail(new HarnessError(`the host has no space left for ${String(data['node-name'])} of this guest`, {
+        code: 'ENOSPACE', blame: 'rig', phase: 'guest call', nextStep: 'Free some space in the folder for temporary files (TMPDIR) and run again.',
+      }));
+      this.#machine.kill();
     });
   }
 
@@ -248,5 +260,5 @@ export function endError(end: MachineEnd, machine: Machine): HarnessError {
   if (end.kind === 'trouble') {
     return new GuestPanicError(end.trouble.kind, end.trouble.summary, end.trouble.excerpt, machine.console.path);
   }
-  return new GuestLostError(end.how, machine.console.tail(), machine.console.path);
+  return new GuestLostError(end.how, machine.console.tail(), machine.console.path, end.wasGuest);
 }
