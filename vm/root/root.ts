@@ -70,12 +70,15 @@ async function collect(kernel: KernelBuild, options: CheckpointOptions): Promise
   if (!shell) throw new MissingToolError('dash', 'guest root');
   items.push({ from: shell, to: 'bin/sh' });
   for (const library of await librariesOf(shell)) libraries.set(library.path, library.realPath);
-  for (const name of HOST_PROGRAMS) {
+  const programs = await Promise.all(HOST_PROGRAMS.map(async (name) => {
     const path = await findProgram(name);
     if (!path && REQUIRED_PROGRAMS.includes(name)) throw new MissingToolError(name, 'guest root');
-    if (!path) continue;
-    items.push({ from: path, to: `usr/bin/${name}` });
-    for (const library of await slimLibraries(name, path)) libraries.set(library.path, library.realPath);
+    return path ? { name, path, needs: await slimLibraries(name, path) } : undefined;
+  }));
+  for (const program of programs) {
+    if (!program) continue;
+    items.push({ from: program.path, to: `usr/bin/${program.name}` });
+    for (const library of program.needs) libraries.set(library.path, library.realPath);
   }
   for (const [path, realPath] of libraries) items.push({ from: realPath, to: path.slice(1) });
   for (const file of (await readdir(kernel.modulesDir).catch(() => [])).filter((entry) => entry.endsWith('.ko'))) {
