@@ -12,8 +12,7 @@ export function codeChecks(root: string): Check[] {
   const program = (name: string, argv: readonly string[]): Check => ({
     name,
     repeat: `npm run ${name}`,
-    run: async (tell) => {
-      tell(argv[0] ?? '');
+    run: async () => {
       const [file = '', ...args] = argv;
       const script = fileURLToPath(import.meta.resolve(file));
       const result = await attempt([process.execPath, script, ...args], { phase: name, timeoutMs: programTimeoutMs, cwd: root });

@@ -56,7 +56,7 @@ export class CaseReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], stray: readonly SerializedError[], reason: TestRunEndReason): void {
     if (reason === 'interrupted') return;
     const unplaced = stray.filter((error) => !this.#placeStray(error as ErrorLike & StrayOrigin, modules));
-    const unfinished = this.#options.store.report.cases.filter(({ state }) => state === 'pending');
+    const unfinished = this.#options.store.report.cases.filter(({ id, state }) => state === 'pending' && this.#isSelected(id));
     for (const target of unfinished) {
       const why = unplaced.map(({ message }) => message).join('; ');
       this.#failed(target, [{ name: 'Unfinished', message: `did not finish${why === '' ? '' : `: ${why}`}`, blame: 'rig' }]);
@@ -78,13 +78,18 @@ export class CaseReporter implements Reporter {
   }
 
   #caseFor(test: TestCase): CaseReport | undefined {
-    const { root, store, repeat, selectedIds } = this.#options;
-    if (selectedIds && !selectedIds.has(test.id)) return undefined;
+    const { root, store, repeat } = this.#options;
+    if (!this.#isSelected(test.id)) return undefined;
     const known = store.find(test.id);
     if (known) return known;
     const added = caseOf(test, root, repeat);
     store.add(added);
     return added;
+  }
+
+  /** The report may hold tests of other runs too, such as the suites while the unit tests run. */
+  #isSelected(id: string): boolean {
+    return this.#options.selectedIds?.has(id) ?? true;
   }
 
   #extraCase(moduleId: string, name: string): CaseReport {

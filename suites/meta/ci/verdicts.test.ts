@@ -52,6 +52,7 @@ describe('verdicts', () => {
     ['before the end', 'error', 'Unfinished'],
     ['kills its worker', 'error', 'Unfinished'],
     ['after the end', 'error', 'Unfinished'],
+    ['of another run', 'pending', undefined],
   ] as const)('"%s" is %s', ([name, state, type]) => {
     const one = find(name);
     expect(one.state).toBe(state);
@@ -59,8 +60,8 @@ describe('verdicts', () => {
   });
 
   test('no case is missing and none is there twice', () => {
-    expect(cases).toHaveLength(18);
-    expect(new Set(cases.map(({ id }) => id)).size).toBe(18);
+    expect(cases).toHaveLength(19);
+    expect(new Set(cases.map(({ id }) => id)).size).toBe(19);
   });
 
   test('an error handed over twice is told once', () => {
@@ -95,9 +96,9 @@ describe('junit.xml', () => {
 
   test('has failures, errors and skips where they belong, and totals that agree', () => {
     expect(xml.match(/<failure /g)).toHaveLength(4);
-    expect(xml.match(/<error /g)).toHaveLength(11);
+    expect(xml.match(/<error /g)).toHaveLength(12);
     expect(xml).toContain('<skipped message="needs CONFIG_KASAN"/>');
-    expect(xml).toMatch(/<testsuites name="blksnap-suite" tests="18" failures="4" errors="11" skipped="2" /);
+    expect(xml).toMatch(/<testsuites name="blksnap-suite" tests="19" failures="4" errors="12" skipped="2" /);
   });
 
   test('names spec ids, kernel, flavour and seed as properties', () => {
