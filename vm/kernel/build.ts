@@ -14,7 +14,7 @@ import { checkConfig, mergedConfig, readFragments, type Fragment } from './confi
 import type { KernelLine } from './lines.js';
 import { make } from './make.js';
 import { patchesKey, readPatches, syncTree, type Patch } from './patch.js';
-import { removeUnfinishedObjects } from './resume.js';
+import { countObjects, removeUnfinishedObjects } from './resume.js';
 import { ensureSource, type PristineSource } from './source.js';
 import { compilerVersion } from './tool.js';
 import type { KernelBuild } from './types.js';
@@ -22,7 +22,7 @@ import type { KernelBuild } from './types.js';
 const BUILD_TIMEOUT_MS = 3_600_000;
 const STEP_TIMEOUT_MS = 300_000;
 /** Objects of a build from nothing, until one has been counted here. */
-const OBJECTS_GUESS = 1040;
+const OBJECTS_GUESS = 1074;
 /** Raised when the way of building changes, so that old results are not taken for new ones. */
 const RECIPE = 1;
 /** About 100 MB each. */
@@ -79,17 +79,18 @@ async function build(work: Work, logPath: string, options: LockOptions): Promise
   const signal = options.signal ? { signal: options.signal } : {};
   const base = ['-C', tree, `O=${objects}`, ...await compilerArgs()];
 
+  options.progress?.({ what: `configuring ${line.name}` });
   await writeFile(join(objects, '.config'), mergedConfig(work.fragments));
   await make([...base, 'olddefconfig'], { what: 'kernel configuration', logPath, timeoutMs: STEP_TIMEOUT_MS, ...signal });
   checkConfig(work.fragments, await readFile(join(objects, '.config'), 'utf8'));
 
+  const alreadyDone = fromNothing ? await countObjects(objects) : 0;
   const total = fromNothing ? (await readJson<number>(countPath)) ?? OBJECTS_GUESS : undefined;
   const count = await make([...base, 'bzImage', 'modules'], {
-    what: 'kernel build', logPath, timeoutMs: BUILD_TIMEOUT_MS, ...signal,
+    what: 'kernel build', logPath, timeoutMs: BUILD_TIMEOUT_MS, alreadyDone, ...signal,
     ...(total ? { total } : {}), ...(options.progress ? { progress: options.progress } : {}),
   });
-  // A resumed build counts only its own part; the largest count is the whole.
-  if (count > (total ?? 0) || !await exists(countPath)) await writeFile(countPath, String(Math.max(count, total ?? 0)));
+  if (fromNothing) await writeFile(countPath, String(count));
   await rm(unfinished);
 }
 

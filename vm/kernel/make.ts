@@ -15,6 +15,8 @@ export interface MakeOptions {
   readonly what: string;
   /** Objects that a build from nothing makes; undefined when only some will be made. */
   readonly total?: number;
+  /** Of these, how many an earlier, interrupted build has made. Default 0. */
+  readonly alreadyDone?: number;
 }
 
 /** A build is the same bytes whoever makes it, wherever, whenever. */
@@ -28,9 +30,9 @@ const RIG_SIGNS = new RegExp([
   'fatal error: (?:gelf|libelf|openssl/\\w+)\\.h', 'not found$', ': Permission denied$',
 ].join('|'), 'm');
 
-/** Runs make; counts compiled objects on the way. Returns that count. */
+/** Runs make; counts compiled objects on the way. Returns that count, with those made earlier. */
 export async function make(args: readonly string[], options: MakeOptions): Promise<number> {
-  let done = 0;
+  let done = options.alreadyDone ?? 0;
   const result = await attempt(['make', `-j${options.jobs ?? availableParallelism()}`, ...args], {
     phase: options.what,
     timeoutMs: options.timeoutMs,

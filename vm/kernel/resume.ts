@@ -13,6 +13,16 @@ export async function removeUnfinishedObjects(dir: string): Promise<void> {
   }
 }
 
+/** Objects that an interrupted build has finished; the kernel's own helper programs are left out, as make() does. */
+export async function countObjects(dir: string): Promise<number> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  let count = entries.filter((entry) => entry.name.endsWith('.o.cmd')).length;
+  for (const entry of entries) {
+    if (entry.isDirectory() && !/^(?:scripts|tools)$/.test(entry.name)) count += await countObjects(join(dir, entry.name));
+  }
+  return count;
+}
+
 async function isFinished(dir: string, name: string, names: ReadonlySet<string>): Promise<boolean> {
   const command = `.${name}.cmd`;
   if (!names.has(command)) return false;
