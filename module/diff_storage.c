@@ -283,6 +283,16 @@ int diff_storage_write(struct diff_storage *storage, loff_t pos,
 	return ret;
 }
 
+int diff_storage_sync(struct diff_storage *storage)
+{
+	unsigned int noio = memalloc_noio_save();
+	int ret;
+
+	ret = vfs_fsync(storage->file, 0);
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
 int diff_storage_read(struct diff_storage *storage, loff_t pos,
 		      const struct bio_vec *bvec, unsigned int nr_bvecs,
 		      size_t skip, size_t len)

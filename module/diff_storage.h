@@ -91,6 +91,7 @@ int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
 int diff_storage_write(struct diff_storage *storage, loff_t pos,
 		       const struct bio_vec *bvec, unsigned int nr_bvecs,
 		       size_t skip, size_t len, bool direct);
+int diff_storage_sync(struct diff_storage *storage);
 int diff_storage_read(struct diff_storage *storage, loff_t pos,
 		      const struct bio_vec *bvec, unsigned int nr_bvecs,
 		      size_t skip, size_t len);

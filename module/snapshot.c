@@ -22,6 +22,7 @@
 #include "event_queue.h"
 #include "image.h"
 #include "snapshot.h"
+#include "storage_probe.h"
 #include "tracker.h"
 
 /**
@@ -157,12 +158,14 @@ static int snapshot_add_locked(struct snapshot *snapshot,
 		ret = -EBUSY;
 		goto out_leave;
 	}
-	if (diff_storage_is_on(snapshot->storage, bdev)) {
+	ret = -EDEADLK;
+	if (!diff_storage_is_on(snapshot->storage, bdev))
+		ret = storage_probe(snapshot->storage, tracker);
+	if (ret == -EDEADLK)
 		pr_err("%pg: the difference storage lies on the device\n",
 		       bdev);
-		ret = -EDEADLK;
+	if (ret)
 		goto out_leave;
-	}
 	list_add_tail(&area->link, &snapshot->areas);
 	return 0;
 

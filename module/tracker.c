@@ -13,6 +13,7 @@
 #include "cbt_map.h"
 #include "diff_area.h"
 #include "image.h"
+#include "storage_probe.h"
 #include "tracker.h"
 
 /* Writes that are certain to get on when there is no memory. */
@@ -207,6 +208,17 @@ static struct tracked_write *tracker_see(struct tracker *tracker,
 	return write;
 }
 
+static void tracker_check_probe(struct tracker *tracker, struct bio *bio)
+{
+	struct storage_probe *probe;
+
+	rcu_read_lock();
+	probe = rcu_dereference(tracker->probe);
+	if (unlikely(probe))
+		storage_probe_check(probe, bio);
+	rcu_read_unlock();
+}
+
 static bool tracker_submit_bio(struct blkfilter *flt, struct bio *bio)
 {
 	struct tracked_write *write;
@@ -218,6 +230,7 @@ static bool tracker_submit_bio(struct blkfilter *flt, struct bio *bio)
 	if (!nr)
 		return false;
 
+	tracker_check_probe(tracker_of(flt), bio);
 	write = tracker_see(tracker_of(flt), bio, sector, nr);
 	if (!write) {
 		bio_wouldblock_error(bio);

@@ -20,6 +20,7 @@
 
 struct cbt_map;
 struct diff_area;
+struct storage_probe;
 
 /**
  * struct tracker - the filter on one device
@@ -31,6 +32,7 @@ struct diff_area;
  * @map:	change map. Replaced under @lock and the cut lock.
  * @area:	what the device is in a snapshot, NULL if it is in none
  * @detaching:	the filter is on its way out: no snapshot may be joined
+ * @probe:	to be looked for in all writes, or NULL. RCU.
  * @armed:	@area while a snapshot is held. Under the cut lock.
  * @epoch:	which of @in_flight counts new writes. Under the cut lock.
  * @in_flight:	writes that have been seen and are not completed
@@ -44,6 +46,7 @@ struct tracker {
 	struct cbt_map *map;
 	struct diff_area *area;
 	bool detaching;
+	struct storage_probe __rcu *probe;
 	struct diff_area *armed;
 	unsigned int epoch;
 	atomic_long_t in_flight[2];
