@@ -15,6 +15,7 @@ import { runMain } from './cli/main.js';
 import { installMissing } from './host/install.js';
 import { finish } from './report/finish.js';
 import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
+import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
 import { collectTests } from './select/collect.js';
 import type { Selection } from './select/select.js';
@@ -37,9 +38,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const line = await checkChoices(options);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
-  await installMissing(progress);
-  const session = openSession(root);
+  const session = openSession();
   try {
+    await installMissing(progress);
     return await runGate(options, line, session, progress);
   } finally {
     await session.close();
@@ -48,7 +49,8 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function runGate(options: CliOptions, kernelLine: KernelLine, session: Session, progress: Progress): Promise<number> {
   const { line, flavour, seed, jobs } = options;
-  const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
+  const resultsDir = createResultsDir(root, new Date());
+  const store = new ReportStore(resultsDir, { kernel: line, flavour, seed: String(seed) });
   session.onInterrupt = () => void store.flush();
   passSettings(options);
   const repeatSuite = (file: string, name: string) => repeatSuiteTest(file, name, options);
@@ -62,7 +64,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
     const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
     if (ready !== undefined) {
       await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);
-      passSettings({ ...options, ...ready, resultsDir: session.resultsDir, runDir: session.runDir });
+      passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
       await runTests({ root, project: 'suites', jobs, selection: suites, store, repeat: repeatSuite, progress });
     }
     return finish(store, options.json, progress);

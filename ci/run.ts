@@ -11,13 +11,14 @@ import { doctor } from './host/doctor.js';
 import { installMissing } from './host/install.js';
 import { finish } from './report/finish.js';
 import { repeatSuiteTest, type Repeat } from './report/repeat.js';
+import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
 import { collectTests } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
 import { select, type Selection } from './select/select.js';
 import { Progress } from './session/progress.js';
 import { announce, runTests } from './session/run-tests.js';
-import { openSession } from './session/session.js';
+import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
 import { openVitest } from './session/vitest.js';
 
@@ -29,10 +30,15 @@ async function main(argv: readonly string[]): Promise<number> {
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   if (options.command === 'doctor') return await doctor(root, options);
   const line = await checkChoices(options);
-  const selection = await findTests(options);
-  if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
-  await installMissing(progress);
-  return await runSuites(options, line, selection, progress);
+  const session = openSession();
+  try {
+    const selection = await findTests(options);
+    if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
+    await installMissing(progress);
+    return await runSuites({ options, line, selection, session, progress });
+  } finally {
+    await session.close();
+  }
 }
 
 async function findTests(options: CliOptions): Promise<Selection> {
@@ -45,24 +51,31 @@ async function findTests(options: CliOptions): Promise<Selection> {
   }
 }
 
-async function runSuites(options: CliOptions, kernelLine: KernelLine, selection: Selection, progress: Progress): Promise<number> {
-  const session = openSession(root);
-  const { line, flavour, seed } = options;
-  const store = new ReportStore(session.resultsDir, { kernel: line, flavour, seed: String(seed) });
+interface SuiteRun {
+  readonly options: CliOptions;
+  readonly line: KernelLine;
+  readonly selection: Selection;
+  readonly session: Session;
+  readonly progress: Progress;
+}
+
+async function runSuites({ options, line, selection, session, progress }: SuiteRun): Promise<number> {
+  const { flavour, seed, jobs } = options;
+  const resultsDir = createResultsDir(root, new Date());
+  const store = new ReportStore(resultsDir, { kernel: line.name, flavour, seed: String(seed) });
   session.onInterrupt = () => void store.flush();
   const repeat: Repeat = (file, name) => repeatSuiteTest(file, name, options);
   announce(selection, store, repeat);
-  progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${selection.tests.length} tests, ${options.jobs} at a time`);
+  progress.say(`kernel ${line.name}, flavour ${flavour}, seed ${seed}, ${selection.tests.length} tests, ${jobs} at a time`);
   try {
-    const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm start' });
+    const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
     if (ready !== undefined) {
-      passSettings({ ...options, ...ready, resultsDir: session.resultsDir, runDir: session.runDir });
-      await runTests({ root, project: 'suites', jobs: options.jobs, selection, store, repeat, progress });
+      passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
+      await runTests({ root, project: 'suites', jobs, selection, store, repeat, progress });
     }
     return finish(store, options.json, progress);
   } finally {
     store.flush();
-    await session.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RigError } from '../cli/exit-codes.js';
 import type { Progress } from '../session/progress.js';
+import { unmarked } from '../session/own-processes.js';
 import { installCommands, missingNeeds, type Manager, type Need } from './needs.js';
 
 /** Another apt may hold the package database: wait for it this long. */
@@ -75,7 +76,8 @@ function runApt(argv: readonly string[], onLine: (line: string) => void): Promis
   const tail: string[] = [];
   return new Promise((resolve, reject) => {
     const [command = '', ...args] = argv;
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Our own interrupt must not cut dpkg off half-way; the terminal's reaches apt, which knows what to do.
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: unmarked(process.env) });
     const read = (chunk: Buffer) => {
       for (const line of chunk.toString('utf8').split(/[\r\n]+/).filter(Boolean)) {
         tail.push(line);

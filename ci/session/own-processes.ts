@@ -11,6 +11,11 @@ export function markChildren(runId: string): void {
   process.env[markName] = [process.env[markName], runId].filter(Boolean).join(':');
 }
 
+/** An environment without marks, for a child that must finish its work whatever happens to us, such as dpkg. */
+export function unmarked(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, [markName]: undefined };
+}
+
 /** Pids of living processes that carry the run's mark, without this one. */
 export function ownProcesses(runId: string): number[] {
   return readdirSync('/proc').map(Number).filter((pid) => pid > 0 && pid !== process.pid && carries(pid, runId));

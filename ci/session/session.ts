@@ -1,9 +1,8 @@
-/** One run's surroundings: its id, results folder and temporary folder, and their end, whatever ends the run. */
+/** One run's surroundings: its id and its temporary folder, and their end, whatever ends the run. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitCodes } from '../cli/exit-codes.js';
-import { createResultsDir } from '../report/results.js';
 import { endOwnProcesses, markChildren } from './own-processes.js';
 
 const runDirPrefix = 'blksnap-suite-';
@@ -11,8 +10,6 @@ const repeatedSignalMs = 1000;
 
 export interface Session {
   readonly runId: string;
-  /** `results/<time>/`, kept. */
-  readonly resultsDir: string;
   /** Sockets, disks, anything temporary; removed at the end. */
   readonly runDir: string;
   /** Called once on a signal, before processes are ended: write down what is known. */
@@ -21,23 +18,25 @@ export interface Session {
   close(): Promise<void>;
 }
 
-export function openSession(root: string): Session {
+export function openSession(): Session {
   sweepAbandoned();
   const runDir = mkdtempSync(join(tmpdir(), `${runDirPrefix}${process.pid}-`));
   const runId = runDir.slice(runDir.lastIndexOf(runDirPrefix));
   markChildren(runId);
   // Whatever a child leaves behind in the temporary folder then goes with ours.
   process.env['TMPDIR'] = runDir;
+  const removeRunDir = () => rmSync(runDir, { recursive: true, force: true, maxRetries: 3 });
   const session: Session = {
     runId,
     runDir,
-    resultsDir: createResultsDir(root, new Date()),
     onInterrupt: () => undefined,
     close: async () => {
       await endOwnProcesses(runId);
-      rmSync(runDir, { recursive: true, force: true, maxRetries: 3 });
+      removeRunDir();
     },
   };
+  // Once more at the very end: until then vitest may still write what its workers had asked for.
+  process.on('exit', removeRunDir);
   exitOnSignals(session);
   return session;
 }

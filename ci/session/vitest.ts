@@ -5,7 +5,7 @@ import { createVitest, type Reporter, type Vitest } from 'vitest/node';
 const silent: Reporter = {};
 
 export function openVitest(root: string, project: 'meta' | 'suites', jobs: number, reporter: Reporter = silent): Promise<Vitest> {
-  return createVitest('test', {
+  return withoutItsSignals(() => createVitest('test', {
     root,
     config: fileURLToPath(new URL('../vitest.config.ts', import.meta.url)),
     project: [project],
@@ -14,5 +14,18 @@ export function openVitest(root: string, project: 'meta' | 'suites', jobs: numbe
     watch: false,
     passWithNoTests: true,
     attachmentsDir: 'node_modules/.vitest-attachments',
-  });
+  }));
+}
+
+/** Vitest ends the process a millisecond after a signal, before guests and folders are gone. Ending is the session's. */
+async function withoutItsSignals<T>(work: () => Promise<T>): Promise<T> {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const before = new Map(signals.map((signal) => [signal, new Set(process.rawListeners(signal))]));
+  const result = await work();
+  for (const signal of signals) {
+    for (const listener of process.rawListeners(signal)) {
+      if (!before.get(signal)?.has(listener)) process.removeListener(signal, listener as NodeJS.SignalsListener);
+    }
+  }
+  return result;
 }
