@@ -18,6 +18,7 @@ export async function handOver(entry) {
   // Its cache would stay in the temporary folder; what it saves is a tenth of a second.
   process.env['TSX_DISABLE_CACHE'] = '1';
   const { register } = await import('tsx/esm/api');
+  process.setSourceMapsEnabled(true);
   register();
   await import(entry.href);
 }

@@ -1,5 +1,5 @@
 /** What the host must have (needs.json), and what of it is there. */
-import { closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export type Manager = 'apt' | 'dnf' | 'pacman';
@@ -55,8 +55,12 @@ function candidates(command: string): string[] {
 }
 
 function isExecutable(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found !== undefined && found.isFile() && (found.mode & 0o111) !== 0;
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false; // absent, or in a folder that is not ours to look into
+  }
 }
 
 function findFile(name: string): string | undefined {

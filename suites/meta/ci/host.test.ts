@@ -22,6 +22,13 @@ test('a need is met by a program in PATH, and missing without it', () => {
   expect(findNeed(wanted)).toBe(join(folder, 'blksnap-no-such-program'));
 });
 
+test('a folder in PATH that is a file or cannot be looked into is passed over', () => {
+  const folder = temporaryTree({ file: '', 'blksnap-program': '' });
+  chmodSync(join(folder, 'blksnap-program'), 0o755);
+  vi.stubEnv('PATH', `${join(folder, 'file')}:/proc/1/root/bin:${folder}`);
+  expect(findNeed(need({ command: 'blksnap-program' }))).toBe(join(folder, 'blksnap-program'));
+});
+
 test('a program that needs shared libraries does not count as static', () => {
   const folder = temporaryTree();
   copyFileSync('/bin/sh', join(folder, 'blksnap-shell'));
