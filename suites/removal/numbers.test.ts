@@ -1,0 +1,104 @@
+/** A device number that is used again inherits nothing; a rescan that changes nothing takes nothing away.
+ *  Method: mark, remove or rescan, and look at what the device at that number knows. */
+import { eventually, expect, makeLoop, makePartitions, moduleReferences, numbersOf, test, type Device } from '../fixtures/index.js';
+import { disks, exists, lostFilter } from './ways.js';
+
+const MIB = 1024 * 1024;
+const extents = [{ start: MIB, length: 4 * MIB }, { start: 8 * MIB, length: 4 * MIB }];
+
+async function marksOf(device: Device): Promise<number> {
+  return (await device.cbtMap()).filter((mark) => mark !== 0).length;
+}
+
+test('a disk that comes at the number of another one inherits neither filter, map nor generation', { meta: { spec: ['CBT-12', 'FLT-10'] } }, async ({ lab }) => {
+  const l = await lab({ disks });
+  const hot = l.disk('hot');
+  const numbers = await numbersOf(l, hot);
+  await l.attach(hot);
+  const snapshot = await l.takeSnapshot(hot);
+  const { generation } = await hot.cbtInfo();
+  await hot.write(0, new Uint8Array(4096).fill(1));
+  await l.sh('echo 1 > /sys/block/$1/device/delete', hot.name);
+  await lostFilter(l, hot);
+
+  await l.sh('for h in /sys/class/scsi_host/host*; do echo "- - -" > $h/scan; done');
+  await exists(l, hot);
+  expect(await numbersOf(l, hot)).toEqual(numbers);
+
+  expect(await hot.sysfsFilter()).toBe('\n');
+  await l.attach(hot);
+  expect((await hot.cbtInfo()).generation).not.toBe(generation);
+  await expect(hot.snapshotInfo()).rejects.toMatchObject({ name: 'ToolError' });
+  // Its number is in the old snapshot, itself it is not.
+  const another = await l.takeSnapshot(hot, { storage: '/tmp/diff', limit: '32M' });
+  expect(await marksOf(hot)).toBe(0);
+  await snapshot.destroy();
+  expect(await hot.snapshotInfo()).toMatchObject({ error: 0 });
+  await (await another.image(hot)).read(0, 4096);
+});
+
+const rescans = [
+  { what: 'the partition table is read again', how: 'blockdev --rereadpt "$1"' },
+  { what: 'the disk is closed after a write', how: ': 1<> "$1"; blkio hold "$1" --write < /dev/null > /dev/null' },
+  { what: 'a uevent is asked for', how: 'echo change > "/sys/class/block/$(basename "$1")/uevent"' },
+];
+
+for (const { what, how } of rescans) {
+  test(`filters, maps and generations stay when ${what}`, { meta: { spec: ['CBT-12', 'FLT-10'] } }, async ({ lab }) => {
+    const l = await lab({ disks });
+    const disk = l.disk('data');
+    const [first, second] = await makePartitions(l, disk, extents) as [Device, Device];
+    const devices = [disk, first, second];
+    await l.attach(...devices);
+    await first.write(0, new Uint8Array(4096).fill(1));
+    await second.write(MIB, new Uint8Array(4096).fill(1));
+    const before = await Promise.all(devices.map((device) => device.cbtInfo()));
+
+    await l.sh(how, disk.path);
+
+    for (const device of devices) expect(await device.sysfsFilter()).toBe('blksnap\n');
+    expect(await Promise.all(devices.map((device) => device.cbtInfo()))).toEqual(before);
+    const snapshot = await l.takeSnapshot(devices);
+    expect(await Promise.all(devices.map(marksOf))).toEqual([2, 1, 1]);
+    // Also during the hold.
+    await l.sh(how, disk.path);
+    await first.fill(2);
+    expect(await first.snapshotInfo()).toMatchObject({ error: 0 });
+    await snapshot.destroy();
+  });
+}
+
+test('a loop device with a new file has none of the old one', { meta: { spec: ['CBT-12', 'FLT-10'] } }, async ({ lab }) => {
+  const l = await lab({ disks });
+  const loop = await makeLoop(l, 4 * MIB);
+  await l.attach(loop);
+  const { generation } = await loop.cbtInfo();
+  await loop.write(0, new Uint8Array(4096).fill(1));
+
+  await l.sh('truncate -s 6M /tmp/other; losetup -d "$1"; losetup "$1" /tmp/other', loop.path);
+
+  expect(await loop.sysfsFilter()).toBe('\n');
+  await loop.attach();
+  expect(await loop.cbtInfo()).toMatchObject({ capacity: 6 * MIB });
+  expect((await loop.cbtInfo()).generation).not.toBe(generation);
+  expect(await marksOf(loop)).toBe(0);
+  await loop.detach();
+});
+
+test('attaching while the device goes ends with success or ENODEV, thirty times', { meta: { spec: ['FLT-10', 'FLT-03'] } }, async ({ lab }) => {
+  const l = await lab({ disks });
+  const disk = l.disk('data');
+  const [part] = await makePartitions(l, disk, extents) as [Device];
+  for (let round = 0; round < 30; round++) {
+    // The removal starts a little later each time.
+    const delay = 'i=0; while [ $i -lt "$2" ]; do i=$((i+1)); done';
+    const [answer] = await Promise.all([
+      part.attach().then(() => 'attached', (error: { errno?: string }) => error.errno),
+      l.sh(`${delay}; until blkio delpart "$1" 1 2>/dev/null; do :; done`, disk.path, `${round * 300}`),
+    ]);
+    expect(['attached', 'ENODEV', 'ENXIO', 'ENOENT']).toContain(answer);
+    await eventually('the module without users', () => moduleReferences(l), (count) => count === 0);
+    await l.sh('blkio addpart "$1" 1 "$2" "$3"', disk.path, `${extents[0]?.start}`, `${extents[0]?.length}`);
+    expect(await part.sysfsFilter()).toBe('\n');
+  }
+});
