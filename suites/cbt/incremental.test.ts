@@ -1,7 +1,7 @@
 /** A full copy of one image, patched with the changed blocks of the images after it, equals the last image.
  *  Method: keep a copy on the host as a backup tool would, under load from fio, and compare it with each image. */
 import { crc32 } from 'node:zlib';
-import { dataDisk, Device, expect, fio, startLoad, test, tool, type CbtInfo, type Lab, type Sectors, type Snapshot } from '../fixtures/index.js';
+import { dataDisk, expect, fio, startLoad, test, tool, type CbtInfo, type Device, type Lab, type Sectors, type Snapshot } from '../fixtures/index.js';
 import { changedSince } from '../oracle/cbt.js';
 
 const SECTOR = 512;
