@@ -46,7 +46,7 @@ export function checkText(file: string, text: string, context: TidyContext): str
     if (!isVerbatim && isCode && line.length > lineCharsMax) say(number, `${line.length} characters, more than ${lineCharsMax}`);
     if (!isLock && laterWords.test(line)) say(number, 'a word that leaves work for later');
     if (extension === 'ts' && narrowedTest.test(line)) say(number, 'a test switched off or narrowed');
-    const name = names.find((one) => line.includes(one));
+    const name = names.find((one) => hasName(line, one));
     if (name !== undefined) say(number, `names this machine alone knows: ${name}`);
     if (isLock && /"resolved":/.test(line)) say(number, 'the lock file names a registry');
   });
@@ -67,6 +67,12 @@ function hasHeader(file: string, text: string): boolean {
 function headerRule(extension: string): string {
   const isC = extension === 'c' || extension === 'h';
   return isC ? 'begins with an SPDX line and a comment that says what it is for' : 'begins with a /** comment that says what it is for';
+}
+
+/** As a name of its own: `../build/x` does not name a folder `/build/`. */
+function hasName(line: string, name: string): boolean {
+  const at = line.indexOf(name);
+  return at >= 0 && !/[\w.-]/.test(line[at - 1] ?? ' ');
 }
 
 function machineNames({ root, hostNames }: TidyContext): string[] {

@@ -72,6 +72,10 @@ describe('tidiness', () => {
       .toEqual(['notes.txt:1: does not belong at the top']);
   });
 
+  test('a relative path through a folder of the same name is no name of this machine', () => {
+    expect(checkText('vm/a.ts', `${header}import '../build/place/a.js';\n`, context)).toEqual([]);
+  });
+
   test('a parent folder that many machines have is no name of this one', () => {
     expect(checkText('vm/a.ts', `${header}// /tmp/socket\n`, { root: '/tmp/repo', hostNames: [] })).toEqual([]);
   });
