@@ -6,9 +6,7 @@ import { CbtModel } from '../oracle/cbt.js';
 const SECTOR = 512;
 const BLOCK = 64 * 1024;
 
-// Destroying waits for RCU, which takes a quarter of a minute less when it hurries.
 const takeManyScript = `
-echo 1 > /sys/kernel/rcu_expedited
 for i in $(seq "$1"); do
   id=$(blksnapctl snapshot create --storage "$2"); id=\${id#*:\\"}; id=\${id%%\\"*}
   blksnapctl snapshot add "$id" "$3" > /dev/null
