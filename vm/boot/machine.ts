@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { HarnessError, MissingToolError } from '../errors.js';
+import { NOT_FOUND } from '../proc/exec.js';
 import { startDaemon, type Daemon } from '../proc/daemon.js';
 import { within } from '../units.js';
 import { machineArgv, type MachineArgs, type MachinePaths } from './argv.js';
@@ -109,7 +110,7 @@ export class Machine {
 }
 
 function startError(end: Awaited<Daemon['ended']>): HarnessError {
-  if (end.error || /failed to execute/.test(end.stderr)) return new MissingToolError('qemu-system-x86_64', 'boot');
+  if (end.error || NOT_FOUND.test(end.stderr)) return new MissingToolError('qemu-system-x86_64', 'boot');
   return new HarnessError(`QEMU did not start (${end.signal ?? `status ${end.exitCode}`}): ${end.stderr.trim()}`, {
     code: 'EQEMUSTART', blame: 'rig', phase: 'boot',
     ...(/Cannot allocate memory/.test(end.stderr) ? { nextStep: 'Not enough memory: run with fewer --jobs.' } : {}),

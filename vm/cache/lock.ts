@@ -2,6 +2,7 @@
  *  is killed in any way leaves no stale lock. */
 import { join } from 'node:path';
 import { HarnessError, MissingToolError } from '../errors.js';
+import { NOT_FOUND } from '../proc/exec.js';
 import { startDaemon } from '../proc/daemon.js';
 import { within, type Progress } from '../units.js';
 import { cacheRoom } from './folder.js';
@@ -31,7 +32,7 @@ export async function withLock<T>(name: string, options: LockOptions, work: () =
     }
     options.signal?.throwIfAborted();
     if (first !== 'held') {
-      if (first.error || /failed to execute/.test(first.stderr)) throw new MissingToolError('flock', 'lock');
+      if (first.error || NOT_FOUND.test(first.stderr)) throw new MissingToolError('flock', 'lock');
       throw new HarnessError(`cannot lock ${path}: ${first.stderr.trim() || `flock ended (${first.exitCode ?? first.signal})`}`, {
         code: 'ELOCK', blame: 'rig', phase: 'lock', nextStep: 'Check that the cache folder is writable and has space.',
       });

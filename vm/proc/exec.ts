@@ -43,9 +43,15 @@ const GRACE_MS = 5000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
 
+/** We may have died before the request to die with us was made: then there is another parent by now. */
+const STILL_OURS = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"';
+
+/** What a shell says when the program is not installed. */
+export const NOT_FOUND = /^sh: .*exec: .*not found/m;
+
 /** Puts the request to die with us in front of an argv. Without util-linux's setpriv, cleanup callbacks must do. */
 export function dieWithParent(argv: readonly string[], signal: 'KILL' | 'TERM' = 'KILL'): string[] {
-  return SETPRIV ? [SETPRIV, '--pdeathsig', signal, '--', ...argv] : [...argv];
+  return SETPRIV ? [SETPRIV, '--pdeathsig', signal, '--', '/bin/sh', '-c', STILL_OURS, 'sh', String(process.pid), ...argv] : [...argv];
 }
 
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
@@ -97,7 +103,7 @@ export async function attempt(argv: readonly string[], options: ExecOptions): Pr
       throw new CommandError(`${formatArgv(argv)} took longer than ${options.timeoutMs} ms`, argv, undefined, output, options.phase);
     }
     options.signal?.throwIfAborted();
-    if (failure.code === 'ENOENT' || (SETPRIV && result.exitCode === 127 && /^setpriv: failed to execute/m.test(output))) {
+    if (failure.code === 'ENOENT' || (SETPRIV && result.exitCode === 127 && NOT_FOUND.test(output))) {
       throw new MissingToolError(argv[0] as string, options.phase);
     }
     return {
