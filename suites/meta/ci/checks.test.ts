@@ -40,7 +40,7 @@ describe('the import table', () => {
 });
 
 describe('tidiness', () => {
-  const context: TidyContext = { root: '/build/place/repo/', hostNames: ['mirror.example'] };
+  const context: TidyContext = { root: '/no-such-parent/place/repo/', hostNames: ['mirror.example'] };
   const header = '/** What it is for. */\n';
   const later = 'TO' + 'DO';
 
@@ -54,8 +54,8 @@ describe('tidiness', () => {
     ['vm/a.ts', `${header}export {};`, 'no newline at the end'],
     ['vm/a.ts', `${header}// ${'x'.repeat(200)}\n`, '203 characters, more than 200'],
     ['vm/a.ts', `${header}${'//\n'.repeat(300)}`, '301 lines, more than 300: split by concern'],
-    ['vm/a.ts', `${header}// /build/place/repo/vm\n`, 'names this machine alone knows: /build/place/repo/'],
-    ['vm/a.json', `{"from": "/build/place/else"}\n`, 'names this machine alone knows: /build/place/'],
+    ['vm/a.ts', `${header}// /no-such-parent/place/repo/vm\n`, 'names this machine alone knows: /no-such-parent/place/repo/'],
+    ['vm/a.json', `{"from": "/no-such-parent/place/else"}\n`, 'names this machine alone knows: /no-such-parent/place/'],
     ['README.md', `see mirror.example\n`, 'names this machine alone knows: mirror.example'],
     ['package-lock.json', `  "resolved": "https://somewhere/x.tgz"\n`, 'the lock file names a registry'],
   ] as const)('%s: %j', ([file, text, what]) => {
@@ -73,7 +73,7 @@ describe('tidiness', () => {
   });
 
   test('a relative path through a folder of the same name is no name of this machine', () => {
-    expect(checkText('vm/a.ts', `${header}import '../build/place/a.js';\n`, context)).toEqual([]);
+    expect(checkText('vm/a.ts', `${header}import '../no-such-parent/place/a.js';\n`, context)).toEqual([]);
   });
 
   test('a parent folder that many machines have is no name of this one', () => {
