@@ -7,11 +7,12 @@ const SPEAK_MS_MAX = 3000;
 const QUIET_MS = 300;
 const ANSWER_MS_MAX = 2000;
 
-/** Tasks in uninterruptible sleep as the kernel prints them; empty when it does not react at all. */
+/** Tasks in uninterruptible sleep and running ones, as the kernel prints them; empty when it does not react at all. */
 export async function blockedTasks(machine: Machine): Promise<string> {
   const before = machine.console.text.length;
-  // 8: let the console have every level; w: show blocked tasks. A key counts within 5 s of a break.
-  for (const key of ['8', 'w']) {
+  // 8: let the console have every level; w: show blocked tasks; l: show what the CPUs run, for a task that spins.
+  // A key counts within 5 s of a break.
+  for (const key of ['8', 'w', 'l']) {
     try {
       await within(machine.qmp.execute('chardev-send-break', { id: 'console' }), 500);
     } catch {

@@ -39,7 +39,8 @@ export async function buildModule(kernel: KernelBuild, moduleDir: string, option
         await cp(join(moduleDir, file), join(source, file), { dereference: true });
       }
       await writeFile(logPath, '');
-      await make(['-C', kernel.buildDir, `M=${source}`, 'modules'], {
+      // Without the map, BUG() and WARN() would name this temporary folder.
+      await make(['-C', kernel.buildDir, `M=${source}`, `KCFLAGS=-fmacro-prefix-map=${source}/=`, 'modules'], {
         what: 'module build', logPath, timeoutMs: BUILD_TIMEOUT_MS, total: inputs.filter((file) => file.endsWith('.c')).length,
         ...(options.progress ? { progress: options.progress } : {}), ...(options.signal ? { signal: options.signal } : {}),
       });
