@@ -84,21 +84,27 @@ static int control_collect(void __user *arg)
 {
 	struct blksnap_snapshot_collect collect;
 	unsigned int room, nr;
-	uuid_t *ids = NULL;
+	uuid_t *ids;
 	int ret = 0;
 
 	if (copy_from_user(&collect, arg, sizeof(collect)))
 		return -EFAULT;
 
+again:
 	/* The room may be absurd, the number of snapshots is not. */
-	nr = snapshot_collect(NULL, 0);
-	room = min(collect.count, nr);
+	ids = NULL;
+	room = min(collect.count, snapshot_collect(NULL, 0));
 	if (room) {
 		ids = kvmalloc_array(room, sizeof(*ids), GFP_KERNEL);
 		if (!ids)
 			return -ENOMEM;
 	}
 	nr = snapshot_collect(ids, room);
+	if (nr > room && nr <= collect.count) {
+		/* One more was created meanwhile, and there is room for it. */
+		kvfree(ids);
+		goto again;
+	}
 	if (nr > room)
 		ret = -ENODATA;
 	else if (nr && copy_to_user(u64_to_user_ptr(collect.ids), ids,

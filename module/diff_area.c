@@ -104,7 +104,7 @@ static int diff_area_alloc_copies(struct diff_area *area)
 
 int diff_area_prepare(struct diff_area *area)
 {
-	struct block_device *bdev = area->tracker->flt.bdev;
+	struct block_device *bdev = area->tracker->bdev;
 	struct blksnap_granularity granularity;
 	int ret;
 
@@ -128,7 +128,8 @@ int diff_area_prepare(struct diff_area *area)
 					WQ_HIGHPRI, 0, bdev);
 	area->store_wq = alloc_workqueue("blksnap-store-%pg",
 					 WQ_MEM_RECLAIM | WQ_UNBOUND, 0, bdev);
-	area->stored = kvcalloc(area->count, sizeof(*area->stored), GFP_KERNEL);
+	area->stored = kvcalloc(area->count, sizeof(*area->stored),
+				GFP_KERNEL | __GFP_NOWARN);
 	area->event = event_alloc(blksnap_event_code_corrupted,
 				  sizeof(struct blksnap_event_corrupted));
 	if (!area->kick_wq || !area->store_wq || !area->stored || !area->event)
@@ -203,7 +204,7 @@ void diff_area_storage_grown(struct diff_area *area)
 
 static void diff_area_fail_locked(struct diff_area *area, int error)
 {
-	struct block_device *bdev = area->tracker->flt.bdev;
+	struct block_device *bdev = area->tracker->bdev;
 	struct blksnap_event_corrupted *data;
 
 	lockdep_assert_held(&area->lock);
@@ -453,6 +454,8 @@ static bool diff_area_may_pass_now(struct diff_area *area,
 
 	if (diff_area_is_over(area))
 		return true;
+	if (write->next + ADMIT_BATCH < write->last)
+		return false;
 	for (chunk = write->next; chunk <= write->last; chunk++)
 		if (!diff_area_is_copied(area, chunk) ||
 		    diff_area_has_reader(area, chunk))

@@ -117,6 +117,10 @@ static void diff_storage_give_back(struct diff_storage *storage)
 	int ret;
 
 	if (!diff_storage_is_bdev(storage)) {
+		/* Holes that were filled, where the file system can do that. */
+		vfs_fallocate(storage->file,
+			      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			      storage->capacity << SECTOR_SHIFT);
 		ret = vfs_truncate(&storage->file->f_path,
 				   storage->size_at_start);
 		if (ret)
@@ -251,6 +255,13 @@ static int diff_storage_rw(struct diff_storage *storage, loff_t pos,
 	if (ret < 0)
 		return ret;
 	return ret == len ? 0 : -EIO;
+}
+
+bool diff_storage_is_writing(void)
+{
+	/* The loop driver's workers have both set, too, and to the same end. */
+	return (current->flags & PF_LOCAL_THROTTLE) &&
+	       (current->flags & PF_MEMALLOC_NOIO);
 }
 
 int diff_storage_write(struct diff_storage *storage, loff_t pos,

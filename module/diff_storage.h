@@ -91,6 +91,13 @@ int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
 int diff_storage_write(struct diff_storage *storage, loff_t pos,
 		       const struct bio_vec *bvec, unsigned int nr_bvecs,
 		       size_t skip, size_t len, bool direct);
+/*
+ * Whether the current task is in diff_storage_write(): what it submits must not
+ * wait for those who wait for it. A file system may hand it to other tasks,
+ * which is not seen.
+ */
+bool diff_storage_is_writing(void);
+
 int diff_storage_sync(struct diff_storage *storage);
 int diff_storage_read(struct diff_storage *storage, loff_t pos,
 		      const struct bio_vec *bvec, unsigned int nr_bvecs,

@@ -51,6 +51,8 @@ static int image_major;
 static DEFINE_IDA(image_ida);
 static struct workqueue_struct *image_wq;
 static mempool_t *image_works;
+/* Disks that are not freed yet: the last user may be late. */
+static atomic_t image_disks = ATOMIC_INIT(0);
 
 static int image_do_piece(struct diff_area *area, struct bio *bio,
 			  struct bvec_iter iter)
@@ -130,6 +132,8 @@ static void image_free_disk(struct gendisk *disk)
 	ida_free(&image_ida, image->index);
 	diff_area_put(image->area);
 	kfree(image);
+	if (atomic_dec_and_test(&image_disks))
+		wake_up_var(&image_disks);
 }
 
 static const struct block_device_operations image_fops = {
@@ -145,11 +149,13 @@ bool image_is(struct block_device *bdev)
 
 static struct gendisk *image_alloc_disk(struct diff_area *area)
 {
-	struct block_device *bdev = area->tracker->flt.bdev;
+	struct block_device *bdev = area->tracker->bdev;
 	struct queue_limits lim = {
 		.logical_block_size = bdev_logical_block_size(bdev),
 		.physical_block_size = bdev_physical_block_size(bdev),
 		.io_min = bdev_physical_block_size(bdev),
+		/* Readers' memory goes to the device as it is. */
+		.dma_alignment = bdev_dma_alignment(bdev),
 	};
 
 	return blk_alloc_disk(&lim, NUMA_NO_NODE);
@@ -191,6 +197,7 @@ int image_create(struct diff_area *area)
 	if (ret)
 		goto out_disk;
 	diff_area_get(area);
+	atomic_inc(&image_disks);
 	area->image = image;
 	diff_area_set_image_name(area, disk->disk_name);
 	return 0;
@@ -257,6 +264,7 @@ out_wq:
 
 void image_exit(void)
 {
+	wait_var_event(&image_disks, !atomic_read(&image_disks));
 	unregister_blkdev(image_major, IMAGE_DISK_PREFIX);
 	mempool_destroy(image_works);
 	destroy_workqueue(image_wq);

@@ -140,7 +140,7 @@ int snapshot_create(int fd, sector_t limit, uuid_t *id)
 static int snapshot_add_locked(struct snapshot *snapshot,
 			       struct tracker *tracker)
 {
-	struct block_device *bdev = tracker->flt.bdev;
+	struct block_device *bdev = tracker->bdev;
 	struct diff_area *area;
 	int ret;
 
@@ -223,7 +223,7 @@ static int take_prepare(struct take *take)
 
 static int take_freeze(struct take *take)
 {
-	struct block_device *bdev = take->area->tracker->flt.bdev;
+	struct block_device *bdev = take->area->tracker->bdev;
 	int ret;
 
 	ret = bdev_freeze(bdev);
@@ -237,7 +237,7 @@ static int take_freeze(struct take *take)
 
 static void take_thaw(struct take *take)
 {
-	struct block_device *bdev = take->area->tracker->flt.bdev;
+	struct block_device *bdev = take->area->tracker->bdev;
 	int ret;
 
 	if (!take->is_frozen)
@@ -264,7 +264,7 @@ static int take_cut(struct take *takes, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		struct block_device *bdev = takes[i].area->tracker->flt.bdev;
+		struct block_device *bdev = takes[i].area->tracker->bdev;
 
 		if (diff_area_error(takes[i].area))
 			return -ENODEV;
@@ -296,8 +296,8 @@ static int compare_disks(void *priv, const struct list_head *one,
 	struct diff_area *a = list_entry(one, struct diff_area, link);
 	struct diff_area *b = list_entry(other, struct diff_area, link);
 
-	return a->tracker->flt.bdev->bd_disk->diskseq <
-	       b->tracker->flt.bdev->bd_disk->diskseq;
+	return a->tracker->bdev->bd_disk->diskseq <
+	       b->tracker->bdev->bd_disk->diskseq;
 }
 
 static int snapshot_take_all(struct snapshot *snapshot, struct take *takes,

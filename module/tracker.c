@@ -12,12 +12,14 @@
 #include <uapi/linux/blksnap.h>
 #include "cbt_map.h"
 #include "diff_area.h"
+#include "diff_storage.h"
 #include "image.h"
 #include "storage_probe.h"
 #include "tracker.h"
 
 /* Writes that are certain to get on when there is no memory. */
 #define TRACKER_WRITES_RESERVED	16
+#define TRACKER_STORES_RESERVED	4
 
 static struct kmem_cache *tracked_write_cache;
 
@@ -38,7 +40,9 @@ static void tracker_free(struct kref *kref)
 	struct tracker *tracker = container_of(kref, struct tracker, kref);
 
 	cbt_map_put(tracker->map);
+	mempool_exit(&tracker->store_writes);
 	mempool_exit(&tracker->writes);
+	put_device(&tracker->bdev->bd_device);
 	kfree(tracker);
 }
 
@@ -123,16 +127,16 @@ void tracker_drain(struct tracker *tracker)
 	wait_event(tracker->idle, !atomic_long_read(before));
 }
 
-/* Undo what tracker_see() did to the bio, and forget the write. */
-static void tracker_forget(struct tracked_write *write)
+/* The write has completed, or is not to be done. */
+static void tracker_write_done(struct blkfilter_hook *hook, struct bio *bio)
 {
+	struct tracked_write *write =
+		container_of(hook, struct tracked_write, hook);
 	struct tracker *tracker = write->tracker;
 	struct diff_area *area = write->area;
 	unsigned int epoch = write->epoch;
 
-	write->bio->bi_end_io = write->end_io;
-	write->bio->bi_private = write->private;
-	mempool_free(write, &tracker->writes);
+	mempool_free(write, write->pool);
 
 	/* Who waits for the last write frees what is used here after RCU. */
 	rcu_read_lock();
@@ -144,16 +148,9 @@ static void tracker_forget(struct tracked_write *write)
 	rcu_read_unlock();
 }
 
-static void tracker_write_endio(struct bio *bio)
-{
-	tracker_forget(bio->bi_private);
-	if (bio->bi_end_io)
-		bio->bi_end_io(bio);
-}
-
 void tracker_resume(struct tracked_write *write)
 {
-	blkfilter_resume_bio(&write->tracker->flt, write->bio);
+	blkfilter_resume_bio(write->bio);
 }
 
 static bool tracker_changes_data(struct bio *bio)
@@ -178,22 +175,24 @@ static struct tracked_write *tracker_see(struct tracker *tracker,
 					 sector_t nr)
 {
 	bool nowait = bio->bi_opf & REQ_NOWAIT;
+	mempool_t *pool = diff_storage_is_writing() ? &tracker->store_writes :
+						      &tracker->writes;
 	struct tracked_write *write;
 
-	write = mempool_alloc(&tracker->writes, nowait ? GFP_NOWAIT : GFP_NOIO);
+	write = mempool_alloc(pool, nowait ? GFP_NOWAIT : GFP_NOIO);
 	if (!write)
 		return NULL;
 	if (!nowait) {
 		percpu_down_read(&tracker_cut);
 	} else if (!percpu_down_read_trylock(&tracker_cut)) {
-		mempool_free(write, &tracker->writes);
+		mempool_free(write, pool);
 		return NULL;
 	}
 
+	write->hook.done = tracker_write_done;
 	write->tracker = tracker;
 	write->bio = bio;
-	write->end_io = bio->bi_end_io;
-	write->private = bio->bi_private;
+	write->pool = pool;
 	write->epoch = tracker->epoch;
 	write->area = tracker->armed;
 	if (write->area)
@@ -203,8 +202,7 @@ static struct tracked_write *tracker_see(struct tracker *tracker,
 
 	percpu_up_read(&tracker_cut);
 
-	bio->bi_private = write;
-	bio->bi_end_io = tracker_write_endio;
+	blkfilter_hook_bio(bio, &write->hook);
 	return write;
 }
 
@@ -247,7 +245,7 @@ static bool tracker_submit_bio(struct blkfilter *flt, struct bio *bio)
 	case DIFF_AREA_AGAIN:
 		break;
 	}
-	tracker_forget(write);
+	blkfilter_unhook_bio(bio);
 	bio_wouldblock_error(bio);
 	return true;
 }
@@ -279,13 +277,22 @@ static struct blkfilter *tracker_attach(struct block_device *bdev)
 				     tracked_write_cache);
 	if (ret)
 		goto out_free;
+	ret = mempool_init_slab_pool(&tracker->store_writes,
+				     TRACKER_STORES_RESERVED,
+				     tracked_write_cache);
+	if (ret)
+		goto out_pool;
 	tracker->map = cbt_map_create(bdev_nr_sectors(bdev));
 	if (IS_ERR(tracker->map)) {
 		ret = PTR_ERR(tracker->map);
-		goto out_pool;
+		goto out_store_pool;
 	}
+	get_device(&bdev->bd_device);
+	tracker->bdev = bdev;
 	return &tracker->flt;
 
+out_store_pool:
+	mempool_exit(&tracker->store_writes);
 out_pool:
 	mempool_exit(&tracker->writes);
 out_free:

@@ -26,8 +26,11 @@ struct storage_probe;
  * struct tracker - the filter on one device
  * @flt:	what the block layer knows of
  * @kref:	one for the filter, one for each snapshot the device is in
+ * @bdev:	the device, a reference: a snapshot looks at it after it has gone
  * @writes:	pool of struct tracked_write, the tracker's own because a write
  *		to this device may have to wait for one to another
+ * @store_writes: the same for what is written to a difference storage, which
+ *		those that use up @writes may wait for
  * @lock:	protects @map (against replacement), @area, @detaching
  * @map:	change map. Replaced under @lock and the cut lock.
  * @area:	what the device is in a snapshot, NULL if it is in none
@@ -41,7 +44,9 @@ struct storage_probe;
 struct tracker {
 	struct blkfilter flt;
 	struct kref kref;
+	struct block_device *bdev;
 	mempool_t writes;
+	mempool_t store_writes;
 	spinlock_t lock; /* map, area, detaching */
 	struct cbt_map *map;
 	struct diff_area *area;
@@ -55,10 +60,10 @@ struct tracker {
 
 /**
  * struct tracked_write - a write on its way, from submission to completion
+ * @hook:	tells of its completion
  * @tracker:	the device's tracker, stays while the write is in flight
  * @bio:	the write
- * @end_io:	its own completion handler
- * @private:	its own context
+ * @pool:	where this is from
  * @epoch:	which counter it is in
  * @area:	the snapshot's part that it was seen by, or NULL
  * @link:	entry in the list of writes that @area lets wait
@@ -66,10 +71,10 @@ struct tracker {
  * @last:	last chunk that it touches
  */
 struct tracked_write {
+	struct blkfilter_hook hook;
 	struct tracker *tracker;
 	struct bio *bio;
-	bio_end_io_t *end_io;
-	void *private;
+	mempool_t *pool;
 	unsigned int epoch;
 	struct diff_area *area;
 	struct list_head link;
