@@ -45,6 +45,7 @@ struct diff_area *diff_area_create(struct snapshot *snapshot,
 				   struct diff_storage *storage,
 				   struct event_queue *events)
 {
+	struct block_device *bdev = tracker->flt.bdev;
 	struct diff_area *area;
 
 	area = kzalloc(sizeof(*area), GFP_KERNEL);
@@ -57,6 +58,9 @@ struct diff_area *diff_area_create(struct snapshot *snapshot,
 	area->events = events;
 	area->tracker = tracker;
 	tracker_get(tracker);
+	area->dev = bdev->bd_dev;
+	area->diskseq = bdev->bd_disk->diskseq;
+	snprintf(area->name, sizeof(area->name), "%pg", bdev);
 	spin_lock_init(&area->lock);
 	init_waitqueue_head(&area->wait);
 	INIT_LIST_HEAD(&area->free_copies);
@@ -102,9 +106,8 @@ static int diff_area_alloc_copies(struct diff_area *area)
 	return 0;
 }
 
-int diff_area_prepare(struct diff_area *area)
+int diff_area_prepare(struct diff_area *area, struct block_device *bdev)
 {
-	struct block_device *bdev = area->tracker->bdev;
 	struct blksnap_granularity granularity;
 	int ret;
 
@@ -204,7 +207,6 @@ void diff_area_storage_grown(struct diff_area *area)
 
 static void diff_area_fail_locked(struct diff_area *area, int error)
 {
-	struct block_device *bdev = area->tracker->bdev;
 	struct blksnap_event_corrupted *data;
 
 	lockdep_assert_held(&area->lock);
@@ -216,10 +218,10 @@ static void diff_area_fail_locked(struct diff_area *area, int error)
 	if (!area->event)
 		return;
 
-	pr_err("%pg: the image is lost: %pe\n", bdev, ERR_PTR(error));
+	pr_err("%s: the image is lost: %pe\n", area->name, ERR_PTR(error));
 	data = (struct blksnap_event_corrupted *)area->event->data;
-	data->dev_id_mj = MAJOR(bdev->bd_dev);
-	data->dev_id_mn = MINOR(bdev->bd_dev);
+	data->dev_id_mj = MAJOR(area->dev);
+	data->dev_id_mn = MINOR(area->dev);
 	data->err_code = error;
 	event_queue_add(area->events, area->event);
 	area->event = NULL;

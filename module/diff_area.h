@@ -21,6 +21,7 @@
 #define BLKSNAP_DIFF_AREA_H
 
 #include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/spinlock.h>
@@ -52,6 +53,9 @@ enum diff_area_verdict {
  * @link:	entry in the snapshot's list
  * @snapshot:	to tell siblings; not to be followed
  * @tracker:	the device's tracker, a reference
+ * @dev:	the device's number; the device itself may go
+ * @diskseq:	number of its disk in the order in which disks came
+ * @name:	its name, for messages
  * @storage:	the snapshot's difference storage
  * @events:	the snapshot's events
  * @image:	the image device, NULL before take
@@ -87,6 +91,9 @@ struct diff_area {
 	struct list_head link;
 	struct snapshot *snapshot;
 	struct tracker *tracker;
+	dev_t dev;
+	u64 diskseq;
+	char name[BDEVNAME_SIZE];
 	struct diff_storage *storage;
 	struct event_queue *events;
 	struct image *image;
@@ -117,7 +124,10 @@ struct diff_area {
 	char image_name[BLKSNAP_IMAGE_NAME_SIZE];
 };
 
-/* Context of the next four: may sleep. */
+/*
+ * Context of the next four: may sleep. To create, the device must be held by
+ * the caller, who has it open.
+ */
 struct diff_area *diff_area_create(struct snapshot *snapshot,
 				   struct tracker *tracker,
 				   struct diff_storage *storage,
@@ -132,10 +142,10 @@ static inline bool diff_area_is_sibling(const struct diff_area *one,
 }
 
 /*
- * Get all that is needed to hold the device's state as of a cut that is to
- * come. Return: 0, -ENODEV if the device is gone, -ENOMEM.
+ * Get all that is needed to hold the state of the device @bdev as of a cut that
+ * is to come. Return: 0, -ENODEV if the device is gone, -ENOMEM.
  */
-int diff_area_prepare(struct diff_area *area);
+int diff_area_prepare(struct diff_area *area, struct block_device *bdev);
 
 /* Undo diff_area_prepare(): no cut has come. */
 void diff_area_unprepare(struct diff_area *area);

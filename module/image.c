@@ -147,9 +147,8 @@ bool image_is(struct block_device *bdev)
 	return bdev->bd_disk->fops == &image_fops;
 }
 
-static struct gendisk *image_alloc_disk(struct diff_area *area)
+static struct gendisk *image_alloc_disk(struct block_device *bdev)
 {
-	struct block_device *bdev = area->tracker->bdev;
 	struct queue_limits lim = {
 		.logical_block_size = bdev_logical_block_size(bdev),
 		.physical_block_size = bdev_physical_block_size(bdev),
@@ -161,7 +160,7 @@ static struct gendisk *image_alloc_disk(struct diff_area *area)
 	return blk_alloc_disk(&lim, NUMA_NO_NODE);
 }
 
-int image_create(struct diff_area *area)
+int image_create(struct diff_area *area, struct block_device *bdev)
 {
 	struct gendisk *disk;
 	struct image *image;
@@ -177,7 +176,7 @@ int image_create(struct diff_area *area)
 		goto out_free;
 	image->index = ret;
 
-	disk = image_alloc_disk(area);
+	disk = image_alloc_disk(bdev);
 	if (IS_ERR(disk)) {
 		ret = PTR_ERR(disk);
 		goto out_ida;

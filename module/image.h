@@ -16,11 +16,11 @@ int image_init(void);
 void image_exit(void);
 
 /*
- * Make the image of a prepared area, of which it takes a reference. Its I/O
+ * Make the image of a prepared area of @bdev, and take a reference of it. Its I/O
  * waits until image_open_gate(). Context: may sleep. Return: 0 or an errno, the
  * image in area->image and its name in area->image_name.
  */
-int image_create(struct diff_area *area);
+int image_create(struct diff_area *area, struct block_device *bdev);
 
 /* The cut has come and the writes from before it are done: I/O may start. */
 void image_open_gate(struct diff_area *area);

@@ -140,7 +140,7 @@ int snapshot_create(int fd, sector_t limit, uuid_t *id)
 static int snapshot_add_locked(struct snapshot *snapshot,
 			       struct tracker *tracker)
 {
-	struct block_device *bdev = tracker->bdev;
+	struct block_device *bdev = tracker->flt.bdev;
 	struct diff_area *area;
 	int ret;
 
@@ -194,6 +194,7 @@ int snapshot_add(const uuid_t *id, struct tracker *tracker)
 /* What one device needs for the take, collected before anything happens. */
 struct take {
 	struct diff_area *area;
+	struct block_device *bdev;
 	struct cbt_map *new_map;
 	bool is_prepared;
 	bool is_frozen;
@@ -204,7 +205,10 @@ static int take_prepare(struct take *take)
 	struct tracker *tracker = take->area->tracker;
 	int ret;
 
-	ret = diff_area_prepare(take->area);
+	take->bdev = tracker_get_bdev(tracker);
+	if (!take->bdev)
+		return -ENODEV;
+	ret = diff_area_prepare(take->area, take->bdev);
 	if (ret)
 		return ret;
 	take->is_prepared = true;
@@ -218,12 +222,12 @@ static int take_prepare(struct take *take)
 			return ret;
 		}
 	}
-	return image_create(take->area);
+	return image_create(take->area, take->bdev);
 }
 
 static int take_freeze(struct take *take)
 {
-	struct block_device *bdev = take->area->tracker->bdev;
+	struct block_device *bdev = take->bdev;
 	int ret;
 
 	ret = bdev_freeze(bdev);
@@ -237,7 +241,7 @@ static int take_freeze(struct take *take)
 
 static void take_thaw(struct take *take)
 {
-	struct block_device *bdev = take->area->tracker->bdev;
+	struct block_device *bdev = take->bdev;
 	int ret;
 
 	if (!take->is_frozen)
@@ -264,11 +268,9 @@ static int take_cut(struct take *takes, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		struct block_device *bdev = takes[i].area->tracker->bdev;
-
 		if (diff_area_error(takes[i].area))
 			return -ENODEV;
-		if (bdev_nr_sectors(bdev) != takes[i].area->capacity)
+		if (bdev_nr_sectors(takes[i].bdev) != takes[i].area->capacity)
 			return -EAGAIN;
 	}
 	for (i = 0; i < nr; i++)
@@ -296,8 +298,7 @@ static int compare_disks(void *priv, const struct list_head *one,
 	struct diff_area *a = list_entry(one, struct diff_area, link);
 	struct diff_area *b = list_entry(other, struct diff_area, link);
 
-	return a->tracker->bdev->bd_disk->diskseq <
-	       b->tracker->bdev->bd_disk->diskseq;
+	return a->diskseq < b->diskseq;
 }
 
 static int snapshot_take_all(struct snapshot *snapshot, struct take *takes,
@@ -371,6 +372,9 @@ static int snapshot_take_locked(struct snapshot *snapshot)
 		takes[i++].area = area;
 
 	ret = snapshot_take_all(snapshot, takes, nr);
+	for (i = 0; i < nr; i++)
+		if (takes[i].bdev)
+			put_device(&takes[i].bdev->bd_device);
 	kvfree(takes);
 	if (!ret)
 		snapshot_drain_wait(snapshot);

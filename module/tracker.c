@@ -42,7 +42,6 @@ static void tracker_free(struct kref *kref)
 	cbt_map_put(tracker->map);
 	mempool_exit(&tracker->store_writes);
 	mempool_exit(&tracker->writes);
-	put_device(&tracker->bdev->bd_device);
 	kfree(tracker);
 }
 
@@ -54,6 +53,20 @@ void tracker_get(struct tracker *tracker)
 void tracker_put(struct tracker *tracker)
 {
 	kref_put(&tracker->kref, tracker_free);
+}
+
+struct block_device *tracker_get_bdev(struct tracker *tracker)
+{
+	struct block_device *bdev = NULL;
+
+	/* Before it goes it sets @detaching, and holds its device until then. */
+	spin_lock(&tracker->lock);
+	if (!tracker->detaching) {
+		bdev = tracker->flt.bdev;
+		get_device(&bdev->bd_device);
+	}
+	spin_unlock(&tracker->lock);
+	return bdev;
 }
 
 struct cbt_map *tracker_get_map(struct tracker *tracker)
@@ -287,8 +300,6 @@ static struct blkfilter *tracker_attach(struct block_device *bdev)
 		ret = PTR_ERR(tracker->map);
 		goto out_store_pool;
 	}
-	get_device(&bdev->bd_device);
-	tracker->bdev = bdev;
 	return &tracker->flt;
 
 out_store_pool:

@@ -26,7 +26,6 @@ struct storage_probe;
  * struct tracker - the filter on one device
  * @flt:	what the block layer knows of
  * @kref:	one for the filter, one for each snapshot the device is in
- * @bdev:	the device, a reference: a snapshot looks at it after it has gone
  * @writes:	pool of struct tracked_write, the tracker's own because a write
  *		to this device may have to wait for one to another
  * @store_writes: the same for what is written to a difference storage, which
@@ -44,7 +43,6 @@ struct storage_probe;
 struct tracker {
 	struct blkfilter flt;
 	struct kref kref;
-	struct block_device *bdev;
 	mempool_t writes;
 	mempool_t store_writes;
 	spinlock_t lock; /* map, area, detaching */
@@ -92,6 +90,12 @@ static inline struct tracker *tracker_of(struct blkfilter *flt)
 
 void tracker_get(struct tracker *tracker);
 void tracker_put(struct tracker *tracker);
+
+/*
+ * The device, with a reference of the caller's to its bd_device; NULL if it is
+ * going. A tracker outlives its device, in a snapshot.
+ */
+struct block_device *tracker_get_bdev(struct tracker *tracker);
 
 /* The change map with a reference of the caller's. */
 struct cbt_map *tracker_get_map(struct tracker *tracker);
