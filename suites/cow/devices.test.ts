@@ -1,6 +1,7 @@
 /** Copy-on-write holds on every kind of device.
  *  Method: make the device in the guest, fill it, take, rewrite it with fio, compare each sector of the image. */
-import { dataDisk, Device, expect, fio, hotDisk, largeSectorDisk, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
+import type { Device} from '../fixtures/index.js';
+import { dataDisk, expect, fio, hotDisk, largeSectorDisk, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
 
 interface Kind {
   readonly what: string;
@@ -35,7 +36,9 @@ const kinds: readonly Kind[] = [
     return l.device(await dmNode(l, 'pair'));
   } },
   { what: 'an md raid1', make: async (l) => {
-    await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true; mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --run "$1" "$2" >/dev/null 2>&1', l.disk('data').path, l.disk('second').path);
+    const create = 'mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --run "$1" "$2"';
+    await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true');
+    await l.sh(`${create} > /dev/null 2>&1`, l.disk('data').path, l.disk('second').path);
     l.defer(() => l.sh('mdadm --stop /dev/md0 2>/dev/null'));
     return l.device('/dev/md0');
   } },
@@ -59,7 +62,9 @@ for (const { what, make } of kinds) {
     const image = await snapshot.image(device);
     const frozen = await device.sectors();
 
-    await fio(l.guest, { filename: device.path, offset, rw: 'randwrite', bs: '4k-64k', blockalign: '4k', io_size: '8M', iodepth: 8, randseed: random.below(1e9) });
+    await fio(l.guest, {
+      filename: device.path, offset, rw: 'randwrite', bs: '4k-64k', blockalign: '4k', io_size: '8M', iodepth: 8, randseed: random.below(1e9),
+    });
     expect((await device.sectors()).crcs).not.toEqual(frozen.crcs);
 
     await expect(await image.sectors()).toHoldSectorsOf(frozen);

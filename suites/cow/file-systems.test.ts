@@ -34,7 +34,10 @@ for (const [name, fs] of Object.entries(fileSystems)) {
     const known = await l.sh(writeKnown, '/mnt/a');
     await l.attach(disk);
 
-    const load = startLoad(l.guest, { directory: '/mnt/a', rw: 'randwrite', bs: '4k-64k', size: '4M', nrfiles: 4, direct: 0, fsync: 8, ioengine: 'psync', iodepth: 1, create_on_open: 1, unlink: 1, loops: 1000, randseed: random.below(1e9) });
+    const load = startLoad(l.guest, {
+      directory: '/mnt/a', rw: 'randwrite', bs: '4k-64k', size: '4M', nrfiles: 4, create_on_open: 1, unlink: 1, loops: 1000,
+      direct: 0, fsync: 8, ioengine: 'psync', iodepth: 1, randseed: random.below(1e9),
+    });
     await load.started;
     const snapshot = await l.takeSnapshot(disk);
     const image = await snapshot.image(disk);
