@@ -1,6 +1,6 @@
 /** A chunk is copied whole before its first overwrite, wherever in it the write is and whatever kind it is.
  *  Method: one change at a chosen place, then the whole image against the device at the cut. */
-import type { Device} from '../fixtures/index.js';
+import type { Device } from '../fixtures/index.js';
 import { expect, test, type Lab } from '../fixtures/index.js';
 
 const SECTOR = 512;

@@ -1,6 +1,6 @@
 /** Copy-on-write holds on every kind of device.
  *  Method: make the device in the guest, fill it, take, rewrite it with fio, compare each sector of the image. */
-import type { Device} from '../fixtures/index.js';
+import type { Device } from '../fixtures/index.js';
 import { dataDisk, expect, fio, hotDisk, largeSectorDisk, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
 
 interface Kind {

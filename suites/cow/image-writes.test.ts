@@ -1,7 +1,7 @@
 /** What is written to the image stays in the image, and only there.
  *  Method: write parts of chunks to image and device in all orders; compare both with what they must hold. */
 import { crc32 } from 'node:zlib';
-import type { Device} from '../fixtures/index.js';
+import type { Device } from '../fixtures/index.js';
 import { dataDisk, expect, largeSectorDisk, storeDisk, test, type Sectors } from '../fixtures/index.js';
 
 const SECTOR = 512;

@@ -1,6 +1,6 @@
 /** The cut over several devices is one instant.
  *  Method: a writer puts a number on A, waits for it, and puts it on B; the images never show B ahead of A. */
-import type { Device} from '../fixtures/index.js';
+import type { Device } from '../fixtures/index.js';
 import { dataDisk, expect, secondDisk, storeDisk, test, thirdDisk } from '../fixtures/index.js';
 
 const SIGTERM = 15;
