@@ -1,7 +1,7 @@
 /** A chunk is copied whole before its first overwrite, wherever in it the write is and whatever kind it is.
  *  Method: one change at a chosen place, then the whole image against the device at the cut. */
 import type { Device } from '../fixtures/index.js';
-import { expect, test, type Lab } from '../fixtures/index.js';
+import { expect, freezeData, test } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const CHUNK = 256 * 1024;
@@ -27,17 +27,9 @@ const changes: readonly (readonly [what: string, change: Change])[] = [
   ['zeroes written without data', (device) => device.zeroout(3 * CHUNK + 7 * SECTOR, 2 * CHUNK)],
 ];
 
-async function frozenLab(l: Lab) {
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  return { data, image: await snapshot.image(data), frozen: await data.hostSectors() };
-}
-
 for (const [what, change] of changes) {
   test(`the image keeps what ${what} overwrites`, { meta: { spec: what.includes('discard') || what.includes('zeroes') ? ['COW-01', 'COW-05'] : ['COW-01', 'COW-03'] } }, async ({ lab }) => {
-    const { data, image, frozen } = await frozenLab(await lab());
+    const { data, image, frozen } = await freezeData(await lab());
     await change(data);
     expect((await data.hostSectors()).crcs).not.toEqual(frozen.crcs);
     await expect(await image.sectors()).toHoldSectorsOf(frozen);
@@ -45,7 +37,7 @@ for (const [what, change] of changes) {
 }
 
 test('a second overwrite of a chunk leaves its first copy', { meta: { spec: ['COW-01', 'COW-03'] } }, async ({ lab }) => {
-  const { data, image, frozen } = await frozenLab(await lab());
+  const { data, image, frozen } = await freezeData(await lab());
   await data.write(3 * CHUNK, noise(SECTOR));
   await expect(await image.sectors()).toHoldSectorsOf(frozen);
   await data.write(3 * CHUNK + SECTOR, noise(CHUNK - SECTOR));
@@ -54,23 +46,18 @@ test('a second overwrite of a chunk leaves its first copy', { meta: { spec: ['CO
 });
 
 test('a chunk is copied once, however often it is overwritten', { meta: { spec: ['COW-03'] } }, async ({ lab }) => {
-  const l = await lab();
   // Room for two chunks: a second copy of the first one, and the third change finds no space.
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data, { limit: '512K' });
-  const frozen = await data.hostSectors();
+  const { data, image, frozen } = await freezeData(await lab(), { limit: '512K' });
   for (let round = 0; round < 8; round++) await data.write(3 * CHUNK + round * 8 * SECTOR, noise(SECTOR));
   await data.write(5 * CHUNK, noise(SECTOR));
   expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
-  await expect(await (await snapshot.image(data)).sectors()).toHoldSectorsOf(frozen);
+  await expect(await image.sectors()).toHoldSectorsOf(frozen);
   await data.write(6 * CHUNK, noise(SECTOR));
   expect(await data.snapshotInfo()).toMatchObject({ error_name: 'ENOSPC' });
 });
 
 test('a writer that must not wait is told so, and writes nothing', { meta: { spec: ['COW-04'] } }, async ({ lab }) => {
-  const { data, image, frozen } = await frozenLab(await lab());
+  const { data, image, frozen } = await freezeData(await lab());
   await expect(data.write(3 * CHUNK, noise(SECTOR), { nowait: true })).rejects.toMatchObject({ errno: 'EAGAIN' });
   await expect(await data.hostSectors()).toHoldSectorsOf(frozen);
   await data.write(3 * CHUNK, noise(SECTOR));

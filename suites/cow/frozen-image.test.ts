@@ -1,6 +1,6 @@
 /** The image equals the device at the cut, whatever is written to the device.
  *  Method: fill the device, take, rewrite it all with fio in many ways, compare each sector, twice. */
-import { expect, fio, test } from '../fixtures/index.js';
+import { expect, fio, freezeData, test } from '../fixtures/index.js';
 
 const ways = [
   { rw: 'randwrite', bs: '512', engine: 'libaio', direct: 1, ioSize: '2M' },
@@ -16,12 +16,7 @@ const ways = [
 for (const { rw, bs, engine, direct, ioSize } of ways) {
   test(`the image stays while fio rewrites the device: ${rw} of ${bs} by ${engine}, ${direct ? 'direct' : 'buffered'}`, { meta: { spec: ['COW-01', 'FLT-13'] } }, async ({ lab, random }) => {
     const l = await lab();
-    const data = l.disk('data');
-    await data.fill(1);
-    await l.attach(data);
-    const snapshot = await l.takeSnapshot(data);
-    const image = await snapshot.image(data);
-    const frozen = await data.hostSectors();
+    const { data, snapshot, image, frozen } = await freezeData(l);
 
     const load = { filename: data.path, rw, bs, ioengine: engine, direct, io_size: ioSize, iodepth: engine === 'psync' ? 1 : 16, randseed: random.below(1e9) };
     await fio(l.guest, { ...load, ...(direct ? {} : { end_fsync: 1 }) });
@@ -37,12 +32,7 @@ for (const { rw, bs, engine, direct, ioSize } of ways) {
 
 test('the image can be read while the device is written, and the device holds what was written', { meta: { spec: ['COW-01', 'COW-09', 'IMG-02'] } }, async ({ lab, random }) => {
   const l = await lab();
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
-  const frozen = await data.hostSectors();
+  const { data, image, frozen } = await freezeData(l);
 
   const writing = fio(l.guest, { filename: data.path, rw: 'randwrite', bs: '4k-32k', io_size: '16M', iodepth: 8, randseed: random.below(1e9), verify: 'crc32c', do_verify: 1 });
   const reading = fio(l.guest, { filename: image.path, rw: 'randread', bs: '512-64k', io_size: '8M', iodepth: 8, ioengine: 'io_uring', randseed: random.below(1e9) });
@@ -53,26 +43,18 @@ test('the image can be read while the device is written, and the device holds wh
 
 test('each small chunk is copied for itself', { meta: { spec: ['COW-01', 'COW-02', 'COW-03'] } }, async ({ lab, random }) => {
   const l = await lab({ params: { chunk_minimum_shift: 12 } });
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const frozen = await data.hostSectors();
+  const { data, image, frozen } = await freezeData(l);
 
   await fio(l.guest, { filename: data.path, rw: 'randwrite', bs: '512-256k', io_size: '16M', iodepth: 16, randseed: random.below(1e9) });
 
-  await expect(await (await snapshot.image(data)).sectors()).toHoldSectorsOf(frozen);
+  await expect(await image.sectors()).toHoldSectorsOf(frozen);
 });
 
 test('a chunk larger than one bio is copied whole', { meta: { spec: ['COW-01', 'COW-02', 'COW-03'] } }, async ({ lab, random }) => {
   const l = await lab({ params: { chunk_minimum_shift: 22 } });
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const frozen = await data.hostSectors();
+  const { data, image, frozen } = await freezeData(l);
 
   await fio(l.guest, { filename: data.path, rw: 'randwrite', bs: '4k', io_size: '1M', iodepth: 4, randseed: random.below(1e9) });
 
-  await expect(await (await snapshot.image(data)).sectors()).toHoldSectorsOf(frozen);
+  await expect(await image.sectors()).toHoldSectorsOf(frozen);
 });

@@ -2,7 +2,7 @@
  *  Method: write parts of chunks to image and device in all orders; compare both with what they must hold. */
 import { crc32 } from 'node:zlib';
 import type { Device } from '../fixtures/index.js';
-import { dataDisk, expect, largeSectorDisk, storeDisk, test, type Sectors } from '../fixtures/index.js';
+import { dataDisk, expect, freezeData, largeSectorDisk, storeDisk, test, type Sectors } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const CHUNK = 256 * 1024;
@@ -18,13 +18,7 @@ const forImage = new Uint8Array(3 * SECTOR).fill(0xaa);
 const forDevice = new Uint8Array(2 * SECTOR).fill(0xbb);
 
 test('a part of a chunk written to the image keeps the rest of the chunk', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
-  const l = await lab();
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
-  const frozen = await data.hostSectors();
+  const { data, image, frozen } = await freezeData(await lab());
 
   await image.write(4 * CHUNK + 5 * SECTOR, forImage);
 
@@ -33,13 +27,7 @@ test('a part of a chunk written to the image keeps the rest of the chunk', { met
 });
 
 test('a write to the image over a border of chunks and to the last chunk', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
-  const l = await lab();
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
-  const frozen = await data.hostSectors();
+  const { image, frozen } = await freezeData(await lab());
 
   await image.write(4 * CHUNK - SECTOR, forImage);
   await image.write(64 * CHUNK, forImage);
@@ -53,13 +41,8 @@ const orders = steps.flatMap((a) => steps.flatMap((b) => steps.flatMap((c) => st
   .filter((order) => order.includes('image') && order.includes('device'));
 
 test(`image and device written in turns: ${orders.length} orders of four steps`, { meta: { spec: ['IMG-03', 'COW-01'] } }, async ({ lab }) => {
-  const l = await lab();
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
-  let expected = await data.hostSectors();
+  const { data, image, frozen } = await freezeData(await lab());
+  let expected = frozen;
 
   for (const [index, order] of orders.entries()) {
     const chunk = index * CHUNK;
@@ -78,12 +61,7 @@ test(`image and device written in turns: ${orders.length} orders of four steps`,
 
 test('what was written to the image is gone after destroy', { meta: { spec: ['IMG-01', 'IMG-03'] } }, async ({ lab }) => {
   const l = await lab();
-  const data = l.disk('data');
-  await data.fill(1);
-  await l.attach(data);
-  const before = await data.hostSectors();
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
+  const { data, snapshot, image, frozen: before } = await freezeData(l);
   await image.write(0, forImage);
   await snapshot.destroy();
 
