@@ -24,6 +24,7 @@ import { announce, runTests } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
 import { openVitest } from './session/vitest.js';
+import { specCheck } from './spec/check.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -58,7 +59,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   try {
     const suites = await findTests('suites', jobs);
     announce(suites, store, repeatSuite);
-    await runChecks(codeChecks(root), store, progress);
+    await runChecks([...codeChecks(root), specCheck(root, suites, (line) => progress.say(line))], store, progress);
     const unit = await findTests('meta', jobs);
     await runTests({ root, project: 'meta', jobs, selection: unit, store, repeat: repeatUnitTest, progress });
     const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });

@@ -21,6 +21,9 @@ import { announce, runTests } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
 import { openVitest } from './session/vitest.js';
+import { readLastRun } from './spec/last-results.js';
+import { readSpec } from './spec/load.js';
+import { specExitCode, specJson, specReport, specText } from './spec/report.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -34,6 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const selection = await findTests(options);
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
+    if (options.command === 'spec') return printSpec(selection, options.json);
     await installMissing(progress);
     return await runSuites({ options, line, selection, session, progress });
   } finally {
@@ -77,6 +81,12 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
   } finally {
     store.flush();
   }
+}
+
+function printSpec(all: Selection, isJson: boolean): number {
+  const report = specReport(readSpec(root), all, readLastRun(root));
+  print(isJson ? specJson(report) : specText(report));
+  return specExitCode(report);
 }
 
 function print(text: string): number {

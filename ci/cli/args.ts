@@ -7,7 +7,7 @@ import { didYouMean } from './nearest.js';
 export interface CliOptions {
   /** Suites, files or name patterns; empty means all. */
   readonly selection: readonly string[];
-  readonly command: 'run' | 'list' | 'doctor' | 'help';
+  readonly command: 'run' | 'list' | 'spec' | 'doctor' | 'help';
   /** Drives every random choice; random when not given. */
   readonly seed: number;
   /** Guests at the same time. */
@@ -34,15 +34,18 @@ const options = {
   module: { type: 'string' },
 } as const satisfies ParseArgsConfig['options'];
 
+/** First words that are commands, not selections. */
+const words = ['doctor', 'spec'] as const;
+
 const seedMax = 2 ** 32 - 1;
 
 export function parseCli(argv: readonly string[]): CliOptions {
   const { values, positionals } = parse(argv);
-  const isDoctor = positionals[0] === 'doctor';
-  if (isDoctor && positionals.length > 1) throw new UsageError(`doctor takes no arguments, got "${positionals[1]}"`);
+  const word = words.find((one) => one === positionals[0]);
+  if (word !== undefined && positionals.length > 1) throw new UsageError(`${word} takes no arguments, got "${positionals[1]}"`);
   return {
-    selection: isDoctor ? [] : positionals,
-    command: values.help ? 'help' : isDoctor ? 'doctor' : values.list ? 'list' : 'run',
+    selection: word === undefined ? positionals : [],
+    command: values.help ? 'help' : word ?? (values.list ? 'list' : 'run'),
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism(),
     keep: values.keep ?? false,

@@ -1,6 +1,7 @@
 /** The text of --help. */
 export const startHelp = `npm start -- [suite | file | name pattern ...] [options]
 npm start -- doctor        what this machine has, what is missing, and the next step
+npm start -- spec          every promise, the tests that prove it, and how they last ended; boots nothing
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
 Without arguments every suite runs. A name pattern is part of a test's name.

@@ -12,6 +12,8 @@ const markup: Record<string, string> = {
   '\t': '&#9;',
 };
 
+const plain = new Map(Object.entries(markup).map(([character, entity]) => [entity, character]));
+
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** An element; children are XML already and stand on lines of their own. */
@@ -28,6 +30,11 @@ export function textElement(name: string, attributes: Attributes, text: string):
 
 export function escapeText(text: string): string {
   return printable(text).replace(/[&<>\r]/g, (character) => markup[character] ?? character);
+}
+
+/** The text behind what this file escaped. */
+export function unescaped(text: string): string {
+  return text.replace(/&(?:#\d+|[a-z]+);/g, (entity) => plain.get(entity) ?? entity);
 }
 
 function attribute(name: string, value: string | number | undefined): string {

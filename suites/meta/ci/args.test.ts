@@ -23,6 +23,9 @@ describe('parseCli', () => {
     [['-h'], 'help'],
     [['doctor'], 'doctor'],
     [['doctor', '--json'], 'doctor'],
+    [['spec'], 'spec'],
+    [['spec', '--json'], 'spec'],
+    [['cow', 'spec'], 'run'],
     [[], 'run'],
   ] as const)('%j means %s', ([words, command]) => {
     expect(parseCli(words).command).toBe(command);
@@ -37,6 +40,7 @@ describe('parseCli', () => {
     [['--seed'], /seed/],
     [['--keep=yes'], /keep/],
     [['doctor', 'now'], /doctor takes no arguments, got "now"/],
+    [['spec', 'COW-01'], /spec takes no arguments, got "COW-01"/],
   ] as const)('%j is refused', ([words, message]) => {
     expect(() => parseCli(words)).toThrow(UsageError);
     expect(() => parseCli(words)).toThrow(message);

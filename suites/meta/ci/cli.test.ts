@@ -45,6 +45,15 @@ test('--list --json is JSON alone, and names spec ids of the suites', { timeout:
   expect(proving.filter(({ specIds }) => specIds.length === 0).map(({ name }) => name)).toEqual([]);
 });
 
+test('spec boots nothing, knows every id that tests name, and ends with 1 while an id has no test', { timeout: timeoutMs }, () => {
+  const { status, stdout } = run('start', 'spec', '--json');
+  const { ids, proved, unproved, unknown, broken } = JSON.parse(stdout) as
+    { ids: number; proved: number; unproved: string[]; unknown: unknown[]; broken: unknown[] };
+  expect({ unknown, broken }).toEqual({ unknown: [], broken: [] });
+  expect(proved + unproved.length).toBe(ids);
+  expect(status).toBe(unproved.length > 0 ? 1 : 0);
+});
+
 test('--help ends with 0 and names both commands\' options', { timeout: timeoutMs }, () => {
   expect(run('start', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
   expect(run('test', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
