@@ -46,8 +46,9 @@ int snapshot_destroy(const uuid_t *id);
 unsigned int snapshot_collect(uuid_t *ids, unsigned int room);
 
 /*
- * Wait for an event. Return: the event, or an ERR_PTR() as event_queue_wait().
- * It is given to @deliver, and if that fails it is kept for the next who waits.
+ * Wait for an event and give it to @deliver; if that fails, the event is kept for
+ * the next who waits. Return: 0, what @deliver says, or -ENOENT, -EINTR and
+ * -ESRCH as event_queue_wait().
  */
 int snapshot_wait_event(const uuid_t *id, u32 timeout_ms,
 			int (*deliver)(struct event *event, void *arg),
