@@ -3,9 +3,9 @@ import { count, type RunReport } from './model.js';
 import { median } from './summary.js';
 
 export function jsonReport(report: RunReport, exitCode: number, junitPath: string): string {
-  const { properties, cases, startedAt, wallMs } = report;
+  const { properties, origin, cases, startedAt, wallMs } = report;
   return JSON.stringify({
-    ...Object.fromEntries(properties),
+    ...Object.fromEntries([...properties, ...origin]),
     startedAt,
     wallMs,
     exitCode,

@@ -2,6 +2,7 @@
  *  A broken product is a <failure>, a broken rig an <error>, a skip says why. */
 import { count, type CaseReport, type Problem, type RunReport } from './model.js';
 import { firstLine } from './text.js';
+import { titleOf } from './variant.js';
 import { element, textElement } from './xml.js';
 
 export function junitXml(report: RunReport): string {
@@ -16,17 +17,22 @@ function suiteElement(name: string, cases: readonly CaseReport[], report: RunRep
   const spentMs = cases.reduce((sum, { durationMs }) => sum + durationMs, 0);
   const timestamp = report.startedAt.toISOString().replace(/\.\d+Z$/, '');
   return element('testsuite', { name, ...tally(cases), time: seconds(spentMs), timestamp }, [
-    ...properties([...report.properties]),
+    ...properties([...report.properties, ...report.origin]),
     ...cases.map((one) => caseElement(one, report)),
   ]);
 }
 
 function caseElement(one: CaseReport, report: RunReport): string {
-  const facts: [string, string][] = [...one.specIds.map((id): [string, string] => ['spec', id]), ...report.properties];
+  const { variant } = one;
+  const facts: [string, string][] = one.specIds.map((id) => ['spec', id]);
+  facts.push(...Object.entries({ ...Object.fromEntries(report.properties), ...variant?.facts }));
+  if (variant !== undefined) facts.push(['variant', variant.label]);
   if (one.file !== '') facts.push(['file', one.file]);
+  if (one.position !== undefined) facts.push(['position', String(one.position)]);
   for (const restoreMs of one.restoreMs) facts.push(['restoreMs', restoreMs.toFixed(0)]);
   const className = one.file === '' ? one.suite : one.file.replace(/\.test\.ts$/, '').replaceAll('/', '.');
-  return element('testcase', { name: one.name, classname: className, time: seconds(one.durationMs) }, [
+  const file = one.file === '' ? undefined : one.file;
+  return element('testcase', { name: titleOf(one), classname: className, file, time: seconds(one.durationMs) }, [
     ...properties(facts),
     ...outcome(one),
   ]);

@@ -1,4 +1,5 @@
 /** What a run knows about its tests: plain data that the writers (JUnit, JSON, summary) turn into text. */
+import type { Variant } from './variant.js';
 
 /** `pending` tests have not ended; a report that still has them comes from a run that died. */
 export type CaseState = 'pending' | 'passed' | 'failed' | 'error' | 'skipped';
@@ -9,7 +10,6 @@ export interface Problem {
   readonly blame: 'product' | 'rig';
   /** The error itself says whom it speaks against; otherwise its kind was judged. */
   readonly isNamed: boolean;
-  /** Error class| 'rig';
   /** Error class, such as AssertionError or GuestPanicError. */
   readonly type: string;
   /** What happened, in one or a few lines. */
@@ -31,6 +31,11 @@ export interface CaseReport {
   /** Describe blocks and title, joined by ` > `. */
   readonly name: string;
   readonly specIds: readonly string[];
+  /** Undefined when the run runs the test once. */
+  readonly variant?: Variant | undefined;
+  /** Place in the list of all that the whole run runs, from 1, whatever shard this is; undefined for what no list foresees,
+   *  such as a build that failed. */
+  readonly position?: number | undefined;
   /** The one line that runs this test again with the same choices. */
   readonly repeat: string;
   state: CaseState;
@@ -52,6 +57,8 @@ export interface RunReport {
   wallMs: number;
   /** Facts that hold for every test: kernel, flavour, seed. */
   readonly properties: Map<string, string>;
+  /** Facts of the run alone: commit, selection, shard. */
+  readonly origin: Map<string, string>;
   readonly cases: CaseReport[];
 }
 
@@ -75,6 +82,8 @@ export function count(cases: readonly CaseReport[]): Counts {
 }
 
 /** A test that has not run yet. */
-export function pendingCase(of: Pick<CaseReport, 'id' | 'suite' | 'file' | 'name' | 'specIds' | 'repeat'>): CaseReport {
+export function pendingCase(
+  of: Pick<CaseReport, 'id' | 'suite' | 'file' | 'name' | 'specIds' | 'repeat' | 'variant' | 'position'>,
+): CaseReport {
   return { ...of, state: 'pending', durationMs: 0, problems: [], klogTail: [], restoreMs: [] };
 }

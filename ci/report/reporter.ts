@@ -8,6 +8,7 @@ import type { ErrorLike } from './classify.js';
 import { pendingCase, type CaseReport } from './model.js';
 import type { Repeat } from './repeat.js';
 import type { ReportStore } from './store.js';
+import { caseId, testId, variantDir, type Variant } from './variant.js';
 import { applyResult, caseOf, fail, suiteOf } from './vitest-cases.js';
 
 export interface ReporterOptions {
@@ -16,15 +17,19 @@ export interface ReporterOptions {
   readonly repeat: Repeat;
   /** Called as each case ends, for progress. */
   readonly onCaseEnd: (ended: CaseReport) => void;
-  /** Test ids to report; undefined reports all. Vitest lists the unselected tests of a file as skipped. */
+  /** Test ids (vitest's) to report; undefined reports all. Vitest lists the unselected tests of a file as skipped. */
   readonly selectedIds?: ReadonlySet<string>;
+  /** As which of several the tests run. */
+  readonly variant?: Variant | undefined;
 }
 
 export class CaseReporter implements Reporter {
   readonly #options: ReporterOptions;
+  readonly #selectedCases: ReadonlySet<string> | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
+    this.#selectedCases = options.selectedIds && new Set([...options.selectedIds].map((id) => this.#idOf(id)));
   }
 
   onTestModuleCollected(module: TestModule): void {
@@ -72,31 +77,36 @@ export class CaseReporter implements Reporter {
     const module = modules.find(({ moduleId }) => moduleId === error.VITEST_TEST_PATH);
     const test = [...(module?.children.allTests() ?? [])].find(({ name, fullName }) =>
       [name, fullName].includes(error.VITEST_TEST_NAME ?? ''));
-    const target = test && this.#options.store.find(test.id);
+    const target = test && this.#options.store.find(this.#idOf(test.id));
     if (target) this.#failed(target, [rig(error)]);
     return target !== undefined;
   }
 
   #caseFor(test: TestCase): CaseReport | undefined {
-    const { root, store, repeat } = this.#options;
-    if (!this.#isSelected(test.id)) return undefined;
-    const known = store.find(test.id);
+    const { root, store, repeat, variant } = this.#options;
+    if (!this.#isSelected(this.#idOf(test.id))) return undefined;
+    const known = store.find(this.#idOf(test.id));
     if (known) return known;
-    const added = caseOf(test, root, repeat);
+    const added = caseOf(test, root, repeat, variant);
     store.add(added);
     return added;
   }
 
+  #idOf(testId: string): string {
+    return caseId(testId, this.#options.variant);
+  }
+
   /** The report may hold tests of other runs too, such as the suites while the unit tests run. */
   #isSelected(id: string): boolean {
-    return this.#options.selectedIds?.has(id) ?? true;
+    return this.#selectedCases?.has(id) ?? true;
   }
 
   #extraCase(moduleId: string, name: string): CaseReport {
     const file = moduleId === '' ? '' : relative(this.#options.root, moduleId);
-    const id = `${file}:${name}`;
+    const { variant } = this.#options;
+    const id = this.#idOf(`${file}:${name}`);
     const suite = file === '' ? 'rig' : suiteOf(file);
-    const added = pendingCase({ id, suite, file, name, specIds: [], repeat: `npm start -- ${file}`.trim() });
+    const added = pendingCase({ id, suite, file, name, specIds: [], variant, repeat: `npm start -- ${file}`.trim() });
     this.#options.store.add(added);
     return this.#options.store.find(id) ?? added;
   }
@@ -109,7 +119,8 @@ export class CaseReporter implements Reporter {
 
   #ended(target: CaseReport): void {
     // Where fixtures leave what --keep keeps.
-    const remains = join(dirname(this.#options.store.junitPath), 'remains', target.id);
+    const { store, variant } = this.#options;
+    const remains = join(variantDir(dirname(store.junitPath), variant), 'remains', testId(target.id, variant));
     if (existsSync(remains)) target.remains = remains;
     this.#options.store.changed();
     this.#options.onCaseEnd(target);

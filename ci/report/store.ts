@@ -13,8 +13,10 @@ export class ReportStore {
   readonly #byId = new Map<string, CaseReport>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(resultsDir: string, properties: Readonly<Record<string, string>>) {
-    this.report = { startedAt: new Date(), wallMs: 0, properties: new Map(Object.entries(properties)), cases: [] };
+  /** `properties` hold for each test, `origin` for the run. */
+  constructor(resultsDir: string, properties: Readonly<Record<string, string>>, origin: Readonly<Record<string, string>> = {}) {
+    const facts = { properties: new Map(Object.entries(properties)), origin: new Map(Object.entries(origin)) };
+    this.report = { startedAt: new Date(), wallMs: 0, ...facts, cases: [] };
     this.junitPath = join(resultsDir, 'junit.xml');
   }
 

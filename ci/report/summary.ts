@@ -2,6 +2,7 @@
 import type { Progress } from '../session/progress.js';
 import { count, type CaseReport, type RunReport } from './model.js';
 import { brief, duration, printable } from './text.js';
+import { titleOf } from './variant.js';
 
 const klogLinesShown = 5;
 const messageLinesShown = 12;
@@ -11,7 +12,7 @@ export function caseLine(one: CaseReport, progress: Progress): string {
   const marks = { passed: 'ok  ', failed: 'FAIL', error: 'RIG ', skipped: 'skip', pending: '... ' } as const;
   const mark = one.state === 'skipped' ? marks.skipped : progress.paintOutcome(marks[one.state], one.state === 'passed');
   const notes = [one.specIds.join(' '), one.skipReason ?? '', duration(one.durationMs)].filter((note) => note !== '');
-  return `${mark} ${one.suite} > ${one.name}  ${notes.join('  ')}`;
+  return `${mark} ${one.suite} > ${titleOf(one)}  ${notes.join('  ')}`;
 }
 
 export function summaryLines(report: RunReport, junitPath: string): string[] {
@@ -44,7 +45,7 @@ export function median(values: readonly number[]): number | undefined {
 
 function badCaseLines(one: CaseReport): string[] {
   const title = one.state === 'failed' ? 'product failed' : one.state === 'error' ? 'rig failed' : 'did not finish';
-  const lines = ['', `${title}: ${one.suite} > ${one.name}  ${one.specIds.join(' ')}`.trimEnd()];
+  const lines = ['', `${title}: ${one.suite} > ${titleOf(one)}  ${one.specIds.join(' ')}`.trimEnd()];
   for (const { type, message, expected, seen } of one.problems) {
     const [first = '', ...rest] = message.split('\n').slice(0, messageLinesShown);
     lines.push(`  ${type}: ${first}`, ...rest.map((line) => `    ${line}`));

@@ -4,6 +4,7 @@ import type { TestCase, TestModule, TestSuite } from 'vitest/node';
 import { toProblems, verdict, type ErrorLike } from './classify.js';
 import { pendingCase, type CaseReport } from './model.js';
 import type { Repeat } from './repeat.js';
+import { caseId, type Variant } from './variant.js';
 
 /** What fixtures leave in `task.meta`; see the contract of `test` in suites/fixtures. */
 interface SuiteMeta {
@@ -12,11 +13,12 @@ interface SuiteMeta {
   readonly restoreMs?: number | readonly number[];
 }
 
-export function caseOf(test: TestCase, root: string, repeat: Repeat): CaseReport {
+export function caseOf(test: TestCase, root: string, repeat: Repeat, variant: Variant | undefined): CaseReport {
   const file = relative(root, test.module.moduleId);
   const specIds = (test.meta() as SuiteMeta).spec ?? [];
   const name = test.fullName;
-  return pendingCase({ id: test.id, suite: suiteOf(file), file, name, specIds, repeat: repeat(file, name) });
+  const id = caseId(test.id, variant);
+  return pendingCase({ id, suite: suiteOf(file), file, name, specIds, variant, repeat: repeat(file, name) });
 }
 
 /** `suites/cow/x.test.ts` is in `cow`; a unit test `suites/meta/ci/x.test.ts` in `meta/ci`. */

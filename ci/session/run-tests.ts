@@ -5,6 +5,7 @@ import { pendingCase } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
 import { caseLine } from '../report/summary.js';
 import type { Repeat } from '../report/repeat.js';
+import { caseId, type Variant } from '../report/variant.js';
 import type { Selection } from '../select/select.js';
 import type { Progress } from './progress.js';
 import { openVitest } from './vitest.js';
@@ -17,25 +18,29 @@ export interface TestRun {
   readonly store: ReportStore;
   readonly repeat: Repeat;
   readonly progress: Progress;
+  /** As which of several the tests run; undefined when they run once. */
+  readonly variant?: Variant | undefined;
 }
 
 /** Puts every selected test into the report before anything runs, so that a dead host leaves no gap. */
-export function announce(selection: Selection, store: ReportStore, repeat: Repeat): void {
-  store.add(...selection.tests.map((test) => pendingCase({ ...test, repeat: repeat(test.file, test.name) })));
+export function announce({ tests }: Selection, store: ReportStore, repeat: Repeat, variant?: Variant): void {
+  store.add(...tests.map((test) =>
+    pendingCase({ ...test, id: caseId(test.id, variant), variant, repeat: repeat(test.file, test.name) })));
 }
 
 export async function runTests(run: TestRun): Promise<void> {
-  const { selection, store, progress } = run;
-  announce(selection, store, run.repeat);
+  const { selection, store, progress, variant } = run;
+  announce(selection, store, run.repeat, variant);
   const total = selection.tests.length;
   const ended = new Set<string>();
-  const step = progress.step(run.project);
+  const step = progress.step(variant === undefined ? run.project : `${run.project} (${variant.label})`);
   step.update(`0 of ${total} tests`);
   const reporter: Reporter = new CaseReporter({
     root: run.root,
     store,
     repeat: run.repeat,
     selectedIds: new Set(selection.tests.map(({ id }) => id)),
+    variant,
     onCaseEnd: (one) => {
       ended.add(one.id);
       progress.say(caseLine(one, progress));

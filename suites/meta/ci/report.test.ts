@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { exitCodeOf, finish } from '../../../ci/report/finish.js';
 import { pendingCase, type CaseReport, type CaseState } from '../../../ci/report/model.js';
 import { quote, repeatUnitTest } from '../../../ci/report/repeat.js';
+import { junitXml } from '../../../ci/report/junit.js';
 import { createResultsDir } from '../../../ci/report/results.js';
 import { ReportStore } from '../../../ci/report/store.js';
 import { closingLine, median, summaryLines } from '../../../ci/report/summary.js';
@@ -67,6 +68,19 @@ describe('summary', () => {
     const { report, junitPath } = storeOf(ended('passed', { restoreMs: [300, 400] }));
     expect(summaryLines(report, junitPath).join('\n')).toContain('median guest cost 350 ms');
   });
+});
+
+test('a variant of a test is shown behind its name, and its facts take the place of the run\'s', () => {
+  const variant = { label: 'debug', facts: { flavour: 'debug' } };
+  const store = new ReportStore(temporaryTree(), { kernel: '6.12.1', flavour: 'fast' }, { commit: 'abc' });
+  store.add(ended('passed', { name: 'promise', variant, position: 7 }));
+  const xml = junitXml(store.report);
+  const [one = ''] = /<testcase .*<\/testcase>/s.exec(xml) ?? [];
+  expect([...one.matchAll(/<property name="(.*)" value="(.*)"\/>/g)].map(([, name, value]) => `${name}=${value}`)).toEqual([
+    'kernel=6.12.1', 'flavour=debug', 'variant=debug', 'file=suites/cow/a.test.ts', 'position=7',
+  ]);
+  expect(one).toContain('<testcase name="promise (debug)" classname="suites.cow.a" file="suites/cow/a.test.ts" time="0.000">');
+  expect(xml).toMatch(/<testsuite [^>]*>\s*<properties>[^]*?<property name="commit" value="abc"\/>\s*<\/properties>\s*<testcase/);
 });
 
 describe('results', () => {

@@ -90,7 +90,7 @@ describe('last results', () => {
     return { ...one, state, ...more };
   };
   const problem = { blame: 'product', isNamed: true, type: 'Error', message: '</testcase> <skipped/>', detail: '' } as const;
-  const junit = (...cases: CaseReport[]) => junitXml({ startedAt: new Date(0), wallMs: 0, properties: new Map(), cases });
+  const junit = (...cases: CaseReport[]) => junitXml({ startedAt: new Date(0), wallMs: 0, properties: new Map(), origin: new Map(), cases });
 
   test('are read back from our own JUnit', () => {
     const names = ['a "quoted" & <tagged> name/>', 'b\tc\u0001', 'fails', 'rig breaks', 'skipped', 'unfinished'] as const;
