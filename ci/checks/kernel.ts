@@ -9,6 +9,10 @@ const buildTimeoutMs = 600_000;
 const checkTimeoutMs = 120_000;
 const phase = 'kernel style';
 
+const kernelSource = /^(?:module\/(?!tool\/)|suites\/fixtures\/).*\.[ch]$/;
+/** A module of our tests. */
+const probeDir = 'suites/fixtures/probe/';
+
 type Tell = (detail: string) => void;
 
 export function kernelChecks(root: string, line: KernelLine, kernel: KernelBuild, moduleDir: string): Check[] {
@@ -20,14 +24,15 @@ export function kernelChecks(root: string, line: KernelLine, kernel: KernelBuild
   return [
     onTree('checkpatch', (tree, tell) => checkpatch(root, tree, tell)),
     onTree('W=1 and sparse on the patched files', (tree, tell) => patchedFiles(tree, kernel.objectDir, tell)),
-    { name: 'W=1 and sparse on the module', repeat: 'npm test', run: () => moduleWarnings(kernel, moduleDir) },
+    { name: 'W=1 and sparse on the module', repeat: 'npm test', run: () => moduleWarnings(kernel, moduleDir, 'module/') },
+    { name: 'W=1 and sparse on the probe', repeat: 'npm test', run: () => moduleWarnings(kernel, join(root, probeDir), probeDir) },
     onTree('uapi headers agree', ({ sourceDir }) => Promise.resolve(uapiSync(root, sourceDir))),
   ];
 }
 
 /** The kernel's own checkpatch, as strict as it gets, one run per patch and per module source. */
 async function checkpatch(root: string, { sourceDir, patches }: PatchedTree, tell: Tell): Promise<string[]> {
-  const sources = (await repositoryFiles(root)).filter((file) => /^module\/(?!tool\/).*\.[ch]$/.test(file)).map((file) => join(root, file));
+  const sources = (await repositoryFiles(root)).filter((file) => kernelSource.test(file)).map((file) => join(root, file));
   const found: string[] = [];
   for (const file of [...patches, ...sources]) {
     tell(relative(root, file));
@@ -61,11 +66,11 @@ async function patchedFiles({ sourceDir, patches }: PatchedTree, objectDir: stri
   }
 }
 
-async function moduleWarnings(kernel: KernelBuild, moduleDir: string): Promise<string[]> {
+async function moduleWarnings(kernel: KernelBuild, moduleDir: string, shown: string): Promise<string[]> {
   const copy = temporaryFolder('style-module-');
   try {
     cpSync(moduleDir, copy, { recursive: true });
-    return await make(['-C', kernel.buildDir, `M=${copy}`, 'W=1', 'C=2', 'modules'], [copy], 'module/');
+    return await make(['-C', kernel.buildDir, `M=${copy}`, 'W=1', 'C=2', 'modules'], [copy], shown);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }

@@ -2,8 +2,9 @@
 /*
  * blkio: what tests do to block devices in a guest, one operation a run.
  *
- * Offsets and lengths are in bytes, decimal or 0x. A failed call is a JSON
- * line on stderr and exit 1, wrong usage is text on stderr and exit 2.
+ * Offsets and lengths are in bytes, decimal or 0x. A path "fd:N" is the open
+ * descriptor N. A failed call is a JSON line on stderr and exit 1, wrong usage
+ * is text on stderr and exit 2.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -48,11 +49,13 @@
  * itself. What follows its last page is not mapped.
  */
 #define IOCTL_ADDRESS	0x100000000000UL
+/* The same for a 32-bit caller. */
+#define COMPAT_ADDRESS	0x10000000UL
 #define IOCTL_FILLER	0xAA
 
 /* Options of all commands; each command names those that it takes. */
 struct options {
-	bool direct, sync, nowait, rdonly, write, excl;
+	bool direct, sync, nowait, rdonly, write, excl, compat;
 	bool has_device, has_version, has_pointer, has_count;
 	__u64 device, version, pointer, count;
 };
@@ -157,6 +160,8 @@ static int open_path(const char *path, int flags, const struct options *options)
 {
 	int fd;
 
+	if (!strncmp(path, "fd:", 3))
+		return parse_number(path + 3);
 	if (options->direct)
 		flags |= O_DIRECT;
 	if (options->sync)
@@ -462,16 +467,38 @@ static size_t parse_hex(const char *text, __u8 *bytes)
 	return length / 2;
 }
 
-static __u8 *map_ioctl_buffer(size_t size)
+static __u8 *map_ioctl_buffer(size_t size, bool is_compat)
 {
-	void *buffer = mmap((void *)IOCTL_ADDRESS, size,
-			    PROT_READ | PROT_WRITE,
+	unsigned long address = is_compat ? COMPAT_ADDRESS : IOCTL_ADDRESS;
+	void *buffer = mmap((void *)address, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 			    -1, 0);
 
 	if (buffer == MAP_FAILED)
 		fail("mmap", "buffer");
 	return buffer;
+}
+
+/* As a 32-bit program calls it. Return: 0 or more, or -1 and errno. */
+static int compat_ioctl(int fd, __u32 request, __u32 argument)
+{
+#ifdef __x86_64__
+	int ret;
+
+	/* 54 is ioctl in the table of 32-bit calls. */
+	asm volatile("int $0x80" : "=a"(ret)
+		     : "a"(54), "b"(fd), "c"(request), "d"(argument)
+		     : "memory", "r8", "r9", "r10", "r11");
+	if (ret >= 0 || ret < -4095)
+		return ret;
+	errno = -ret;
+#else
+	(void)fd;
+	(void)request;
+	(void)argument;
+	errno = ENOSYS;
+#endif
+	return -1;
 }
 
 static int run_ioctl(char **words, int count, const struct options *options)
@@ -494,14 +521,15 @@ static int run_ioctl(char **words, int count, const struct options *options)
 	} else {
 		if (size < strlen(hex) / 2)
 			size = strlen(hex) / 2;
-		buffer = map_ioctl_buffer(size ? size : 1);
+		buffer = map_ioctl_buffer(size ? size : 1, options->compat);
 		memset(buffer, IOCTL_FILLER, size);
 		parse_hex(hex, buffer);
 		argument = (unsigned long)buffer;
 	}
 	fd = open_path(words[0], options->rdonly ? O_RDONLY : O_RDWR, options);
 
-	ret = ioctl(fd, request, argument);
+	ret = options->compat ? compat_ioctl(fd, request, argument) :
+				ioctl(fd, request, argument);
 	if (ret < 0)
 		number = errno;
 	printf("{\"ret\":%d,\"errno\":%d,\"error\":", ret, number);
@@ -584,7 +612,8 @@ static const struct command commands[] = {
 	{ "secdiscard", "DEV OFF LEN", "", 3, 3, run_secdiscard },
 	{ "flush", "DEV", "", 1, 1, run_flush },
 	{ "size", "DEV", "", 1, 1, run_size },
-	{ "ioctl", "PATH CMD [HEX | --ptr VALUE] [--rdonly]", "rP", 2, 3,
+	{ "ioctl", "PATH CMD [HEX | --ptr VALUE] [--rdonly] [--compat]", "rPc",
+	  2, 3,
 	  run_ioctl },
 	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
 	{ "hold", "PATH [--write] [--excl]", "we", 1, 1, run_hold },
@@ -600,6 +629,7 @@ static const struct option long_options[] = {
 	{ "rdonly", no_argument, NULL, 'r' },
 	{ "write", no_argument, NULL, 'w' },
 	{ "excl", no_argument, NULL, 'e' },
+	{ "compat", no_argument, NULL, 'c' },
 	{ "device", required_argument, NULL, 'D' },
 	{ "version", required_argument, NULL, 'V' },
 	{ "ptr", required_argument, NULL, 'P' },
@@ -634,6 +664,9 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 'e':
 		options->excl = true;
+		break;
+	case 'c':
+		options->compat = true;
 		break;
 	case 'D':
 		take_value(&options->has_device, &options->device);
@@ -681,8 +714,9 @@ static void print_help(void)
 		printf("blkio %s %s\n", commands[i].name,
 		       commands[i].arguments);
 	puts("\nOffsets and lengths are in bytes, decimal or 0x.");
-	printf("The buffer of ioctl is at 0x%lx, 0x%x where HEX ends.\n",
-	       IOCTL_ADDRESS, IOCTL_FILLER);
+	puts("A path \"fd:N\" is the open descriptor N.");
+	printf("The buffer of ioctl is at 0x%lx, with --compat at 0x%lx, 0x%x where HEX ends.\n",
+	       IOCTL_ADDRESS, COMPAT_ADDRESS, IOCTL_FILLER);
 }
 
 int main(int argc, char **argv)
