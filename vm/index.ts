@@ -3,7 +3,7 @@ export * from './errors.js';
 export * from './guest/errors.js';
 export * from './units.js';
 export { readYaml, YamlReader, type YamlNode } from './yaml.js';
-export { bootGuest, machineKind, warmCheckpoint, type BootOptions } from './guest/boot.js';
+export { bootGuest, machineKind, type BootOptions, type Stage } from './guest/boot.js';
 export { Guest, type GuestDisk, type RunningCommand, type RunOptions } from './guest/guest.js';
 export { formatKlog, type KlogLine } from './guest/klog.js';
 export type { RunResult } from './guest/result.js';

@@ -14,7 +14,7 @@ const aptRetryMs = 5000;
 const keptLines = 8;
 
 export function packagesFor(needs: readonly Need[], manager: Manager): string[] {
-  return [...new Set(needs.map((need) => need[manager]))].sort();
+  return [...new Set(needs.flatMap((need) => need[manager] ?? []))].sort();
 }
 
 /** The one command to type; apt's lists may be old or absent on a bare machine, so it refreshes them first. */

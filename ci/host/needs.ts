@@ -17,9 +17,10 @@ export interface Need {
   readonly static?: boolean;
   /** Wished for, never required. */
   readonly optional?: boolean;
-  readonly apt: string;
-  readonly dnf: string;
-  readonly pacman: string;
+  /** The package that brings it, by manager; only an optional need may lack one. */
+  readonly apt?: string;
+  readonly dnf?: string;
+  readonly pacman?: string;
 }
 
 interface NeedsFile {

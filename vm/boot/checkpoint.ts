@@ -39,6 +39,7 @@ export interface CheckpointFacts {
 }
 
 export interface Checkpoint {
+  readonly key: string;
   readonly dir: string;
   readonly statePath: string;
   readonly facts: CheckpointFacts;
@@ -50,11 +51,21 @@ export interface CheckpointOptions {
 }
 
 /** About 40 MB each. */
-const CHECKPOINTS_KEPT = 24;
+const CHECKPOINTS_KEPT = 40;
 const SAVE_TIMEOUT_MS = 60_000;
 
 /** Brings a just started machine to the state worth saving, and says what was learnt. */
 export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>>;
+
+/** A checkpoint made from another one's restored machine: what was done to it in between is named by `stageKey`. */
+export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string, save: (statePath: string) => Promise<void>, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  const key = contentKey('stage', base.key, stageKey);
+  return ensure(key, options, async (unfinished) => {
+    await mkdir(unfinished, { recursive: true });
+    await save(join(unfinished, 'state'));
+    await writeFile(join(unfinished, 'facts.json'), JSON.stringify(base.facts, null, 2));
+  });
+}
 
 /** The whole command line is part of the key: saved state only fits the machine that saved it. */
 export async function checkpointKey(kind: MachineKind): Promise<string> {
@@ -71,16 +82,22 @@ export async function checkpointKey(kind: MachineKind): Promise<string> {
 /** The checkpoint of this kind of machine, made now if it is missing. Others who want the same one wait. */
 export async function ensureCheckpoint(kind: MachineKind, prepare: Prepare, options: CheckpointOptions = {}): Promise<Checkpoint> {
   const key = await checkpointKey(kind);
+  return ensure(key, options, async (unfinished) => {
+    options.progress?.({ what: 'booting the guest for its checkpoint' });
+    await makeCheckpoint(kind, unfinished, prepare);
+  });
+}
+
+async function ensure(key: string, options: CheckpointOptions, make: (unfinished: string) => Promise<void>): Promise<Checkpoint> {
   const dir = join(await cacheRoom('checkpoints'), key);
-  const found = await openCheckpoint(dir);
+  const found = await openCheckpoint(dir, key);
   if (found) return found;
   return withLock(`checkpoint-${key}`, options, async () => {
-    const made = await openCheckpoint(dir);
+    const made = await openCheckpoint(dir, key);
     if (made) return made;
-    options.progress?.({ what: 'booting the guest for its checkpoint' });
     await prune(await cacheRoom('checkpoints'), CHECKPOINTS_KEPT);
-    await makeEntry(dir, (unfinished) => makeCheckpoint(kind, unfinished, prepare));
-    const checkpoint = await openCheckpoint(dir);
+    await makeEntry(dir, make);
+    const checkpoint = await openCheckpoint(dir, key);
     if (!checkpoint) throw new HarnessError(`checkpoint ${dir} vanished`, { code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint' });
     return checkpoint;
   });
@@ -91,10 +108,10 @@ export async function dropCheckpoint(checkpoint: Checkpoint): Promise<void> {
   await rm(checkpoint.dir, { recursive: true, force: true });
 }
 
-async function openCheckpoint(dir: string): Promise<Checkpoint | undefined> {
+async function openCheckpoint(dir: string, key: string): Promise<Checkpoint | undefined> {
   const facts = await readJson<CheckpointFacts>(join(dir, 'facts.json'));
   if (facts) await touch(dir);
-  return facts ? { dir, statePath: join(dir, 'state'), facts } : undefined;
+  return facts ? { key, dir, statePath: join(dir, 'state'), facts } : undefined;
 }
 
 async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Prepare): Promise<void> {
@@ -138,7 +155,8 @@ export async function makeDisks(spec: FullMachineSpec, filesDir: string): Promis
   }
 }
 
-async function saveState(machine: Machine, path: string): Promise<void> {
+/** Stops the machine and writes what it is to a file. */
+export async function saveState(machine: Machine, path: string): Promise<void> {
   await machine.qmp.execute('stop');
   await machine.qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 36 });
   await machine.qmp.execute('migrate', { uri: `exec:cat > '${path.replaceAll("'", `'\\''`)}'` });

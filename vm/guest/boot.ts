@@ -1,7 +1,7 @@
 /** From a kernel and a machine description to a running guest: restored from the checkpoint, made first if missing. */
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { detectAccelerator } from '../boot/probe.js';
-import { dropCheckpoint, ensureCheckpoint, makeDisks, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
+import { dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
 import { diskPath, Machine } from '../boot/machine.js';
 import { completeSpec, type MachineSpec } from '../boot/spec.js';
 import { HarnessError } from '../errors.js';
@@ -14,12 +14,22 @@ import { GuestLostError } from './errors.js';
 import { endError, Guest, type GuestDisk } from './guest.js';
 import { prepareGuest } from './prepare.js';
 
+/** What is done once to a guest before a checkpoint of its own is taken. */
+export interface Stage {
+  /** Names all that `prepare` depends on: another key, another checkpoint. */
+  readonly key: string;
+  /** Must leave the disks as they are, for each restore has fresh ones. Kernel lines printed here are not seen again. */
+  readonly prepare: (guest: Guest) => Promise<void>;
+}
+
 export interface BootOptions extends CheckpointOptions {
   /** Console and disk files go here and stay after close(). Default: a temporary folder, removed by close(). */
   readonly keepDir?: string;
   /** Fills a disk file before the guest sees it; the size must not change. The guest does not re-read
    *  partition tables by itself: it believes the disks empty until told (blockdev --rereadpt). */
   readonly prepareDisk?: (name: string, hostPath: string) => Promise<void>;
+  /** Restores the guest as it was after this. */
+  readonly stage?: Stage;
 }
 
 const RESTORE_TIMEOUT_MS = 30_000;
@@ -32,15 +42,9 @@ export async function machineKind(kernel: KernelBuild, spec: MachineSpec, option
   return { kernel, root, spec: full, accelerator };
 }
 
-/** Makes the checkpoint for this shape now, so that no test pays for it. */
-export async function warmCheckpoint(kernel: KernelBuild, spec: MachineSpec, options: CheckpointOptions = {}): Promise<Checkpoint> {
-  const kind = await machineKind(kernel, spec, options);
-  return ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind.spec), options);
-}
-
 export async function bootGuest(kernel: KernelBuild, spec: MachineSpec, options: BootOptions = {}): Promise<Guest> {
   const kind = await machineKind(kernel, spec, options);
-  const ensure = (): Promise<Checkpoint> => ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind.spec), options);
+  const ensure = (): Promise<Checkpoint> => stagedCheckpoint(kind, options);
   const checkpoint = await ensure();
   try {
     return await restore(kind, checkpoint, options);
@@ -50,6 +54,21 @@ export async function bootGuest(kernel: KernelBuild, spec: MachineSpec, options:
     await dropCheckpoint(checkpoint);
     return restore(kind, await ensure(), options);
   }
+}
+
+async function stagedCheckpoint(kind: MachineKind, options: BootOptions): Promise<Checkpoint> {
+  const base = await ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind.spec), options);
+  const { stage } = options;
+  if (!stage) return base;
+  return ensureStagedCheckpoint(base, stage.key, async (statePath) => {
+    const guest = await restore(kind, base, {});
+    try {
+      await stage.prepare(guest);
+      await guest.save(statePath);
+    } finally {
+      await guest.close();
+    }
+  }, options);
 }
 
 async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootOptions): Promise<Guest> {

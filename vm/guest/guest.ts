@@ -1,6 +1,7 @@
 /** A running guest, as tests see it. */
 import { rm } from 'node:fs/promises';
 import { diskDevice, diskNode } from '../boot/argv.js';
+import { saveState } from '../boot/checkpoint.js';
 import type { Machine, MachineEnd } from '../boot/machine.js';
 import type { FullDiskSpec } from '../boot/spec.js';
 import { HarnessError } from '../errors.js';
@@ -188,6 +189,14 @@ export class Guest implements AsyncDisposable {
   /** A command to QEMU itself; for faults that no method here offers yet. */
   monitor<T = unknown>(command: string, args?: Readonly<Record<string, unknown>>): Promise<T> {
     return this.#machine.qmp.execute<T>(command, args);
+  }
+
+  /** Writes the machine's state, which only a machine of the same kind can load. The guest is stopped afterwards. */
+  async save(statePath: string): Promise<void> {
+    // A restore must begin at a frame's border. The agent has nothing left to say after its answer but kernel lines, and
+    // each of those crosses the port in one piece.
+    await this.#answer(RUN_TIMEOUT_MS);
+    await saveState(this.#machine, statePath);
   }
 
   /** Kills QEMU: nothing is flushed, the disks keep what reached them. Host files stay until close(). */

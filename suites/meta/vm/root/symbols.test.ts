@@ -1,6 +1,6 @@
 /** What the system's tools print about programs is read rightly. Method: recorded lines, pure. */
 import { expect, test } from 'vitest';
-import { parseLdd } from '../../../../vm/root/libraries.js';
+import { parseInterpreter, parseLdd } from '../../../../vm/root/libraries.js';
 import { parseDynamicSymbols, stubSource } from '../../../../vm/root/stubs.js';
 
 test('libraries and the loader are found, the kernel\'s own object is not', () => {
@@ -10,6 +10,11 @@ test('libraries and the loader are found, the kernel\'s own object is not', () =
     '\t/lib64/ld-linux-x86-64.so.2 (0x00007f2)',
     '\tlibgone.so.1 => not found',
   ].join('\n'))).toEqual(['/lib/x86_64-linux-gnu/libc.so.6', '/lib64/ld-linux-x86-64.so.2']);
+});
+
+test('a program that ldd does not know needs its interpreter, a static one nothing', () => {
+  expect(parseInterpreter('  INTERP 0x200\n      [Requesting program interpreter: /lib/klibc-XX6c.so]\n')).toEqual(['/lib/klibc-XX6c.so']);
+  expect(parseInterpreter('  LOAD 0x000000\n')).toEqual([]);
 });
 
 test('symbols are read with their versions', () => {
