@@ -8,6 +8,9 @@ export { Guest, type GuestDisk, type RunningCommand, type RunOptions } from './g
 export { formatKlog, type KlogLine } from './guest/klog.js';
 export type { RunResult } from './guest/result.js';
 export type { DiskSpec, FullDiskSpec, MachineSpec } from './boot/spec.js';
+export { ProgrammableDisk, type HoldOptions } from './disk/programmable.js';
+export type { HeldRequest, Hold } from './disk/hold.js';
+export { formatRequest, type DiskRequest, type RequestKind, type RequestMatch } from './disk/request.js';
 export { detectAccelerator, rememberedAccelerator, type Accelerator } from './boot/probe.js';
 export { qemuVersion } from './boot/host.js';
 export { ensureRoot } from './root/root.js';

@@ -12,6 +12,8 @@ export interface MachinePaths {
   readonly portSocket: string;
   /** Raw file of each disk. */
   readonly disk: (name: string) => string;
+  /** Socket on which a programmable disk is served. */
+  readonly diskSocket: (name: string) => string;
 }
 
 export interface MachineArgs {
@@ -50,7 +52,7 @@ export function machineArgv(args: MachineArgs): string[] {
     '-blockdev', `driver=raw,node-name=root,read-only=on,file.driver=file,file.locking=off,file.filename=${quote(paths.root)}`,
     '-device', 'virtio-blk-pci,drive=root,serial=root',
     ...(scsi ? ['-device', 'virtio-scsi-pci,id=scsi'] : []),
-    ...spec.disks.flatMap((disk, index) => diskArgv(disk, index, paths.disk(disk.name))),
+    ...spec.disks.flatMap((disk, index) => diskArgv(disk, index, paths)),
     ...(args.incomingFd === undefined ? [] : ['-incoming', `fd:${args.incomingFd}`]),
   ];
 }
@@ -59,15 +61,21 @@ export function machineArgv(args: MachineArgs): string[] {
 export const diskNode = (name: string): string => `disk-${name}`;
 export const diskDevice = (name: string): string => `dev-${name}`;
 
-function diskArgv(disk: FullDiskSpec, index: number, path: string): string[] {
+function diskArgv(disk: FullDiskSpec, index: number, paths: MachinePaths): string[] {
+  const unmap = disk.discard ? 'unmap' : 'ignore';
   // The host page cache is used, so that the host may read the file while the guest runs.
-  const node = `driver=raw,node-name=${diskNode(disk.name)},discard=${disk.discard ? 'unmap' : 'ignore'},detect-zeroes=off,`
-    + `file.driver=file,file.discard=${disk.discard ? 'unmap' : 'ignore'},file.locking=off,file.filename=${quote(path)}`;
+  const file = disk.programmable
+    ? `file.driver=nbd,file.export=${disk.name},file.server.type=unix,file.server.path=${quote(paths.diskSocket(disk.name))}`
+    : `file.driver=file,file.discard=${unmap},file.locking=off,file.filename=${quote(paths.disk(disk.name))}`;
+  const node = `driver=raw,node-name=${diskNode(disk.name)},discard=${unmap},detect-zeroes=off,${file}`;
   const common = `id=${diskDevice(disk.name)},drive=${diskNode(disk.name)},serial=${disk.name},`
-    + `logical_block_size=${disk.logicalBlockSize},physical_block_size=${disk.logicalBlockSize}`;
+    + `logical_block_size=${disk.logicalBlockSize},physical_block_size=${disk.logicalBlockSize}`
+    // The guest is told of every error, and its requests come one by one as it sent them.
+    + (disk.programmable ? ',rerror=report,werror=report' : '');
+  const merging = disk.programmable ? ',request-merging=off' : '';
   const onOff = disk.discard ? 'on' : 'off';
   const device = disk.bus === 'virtio'
-    ? `virtio-blk-pci,${common},discard=${onOff},write-zeroes=${onOff}`
+    ? `virtio-blk-pci,${common},discard=${onOff},write-zeroes=${onOff}${merging}`
     : `scsi-hd,bus=scsi.0,scsi-id=${index},${common}${disk.discard ? `,discard_granularity=${disk.logicalBlockSize}` : ''}`;
   return ['-blockdev', node, '-device', device];
 }

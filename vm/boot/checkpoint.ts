@@ -72,7 +72,7 @@ export async function checkpointKey(kind: MachineKind): Promise<string> {
   const argv = machineArgv({
     accelerator: kind.accelerator,
     spec: kind.spec,
-    paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '' },
+    paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '', diskSocket: () => '' },
   });
   const sizes = kind.spec.disks.map((disk) => `${disk.name}:${disk.sizeBytes}`).join(' ');
   const host = kind.accelerator === 'kvm' ? hostKey() : '';

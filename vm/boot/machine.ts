@@ -3,6 +3,8 @@ import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { HarnessError, MissingToolError } from '../errors.js';
+import { Moments, ProgrammableDisk } from '../disk/programmable.js';
+import { DiskServer } from '../disk/server.js';
 import { NOT_FOUND } from '../proc/exec.js';
 import { startDaemon, type Daemon } from '../proc/daemon.js';
 import { within } from '../units.js';
@@ -33,20 +35,25 @@ const STATE_FD = 3;
 
 export const diskPath = (dir: string, name: string): string => join(dir, `${name}.disk`);
 
+const diskSocketPath = (dir: string, name: string): string => join(dir, `disk-${name}`);
+
 export class Machine {
   readonly qmp: Qmp;
   readonly console: Console;
   readonly port: Socket;
+  /** The programmable ones, by name. */
+  readonly disks: ReadonlyMap<string, ProgrammableDisk>;
   /** Resolves once QEMU has ended and its console has been read to the end. */
   readonly ended: Promise<MachineEnd>;
   readonly #daemon: Daemon;
 
-  private constructor(daemon: Daemon, sockets: readonly [Socket, Socket, Socket], consolePath: string) {
+  private constructor(daemon: Daemon, sockets: readonly [Socket, Socket, Socket], servers: readonly DiskServer[], consolePath: string) {
     this.#daemon = daemon;
     const [qmp, consoleSocket, port] = sockets;
     this.qmp = new Qmp(qmp);
     this.console = new Console(consoleSocket, consolePath);
     this.port = port;
+    this.disks = new Map(servers.map(({ disk }) => [disk.name, disk]));
     const drained = new Promise<void>((resolve) => {
       consoleSocket.once('close', () => resolve());
     });
@@ -57,9 +64,13 @@ export class Machine {
     });
     let reset = false;
     this.qmp.onEvent(({ event, data }) => {
-      if (event === 'SHUTDOWN' && data?.['reason'] === 'guest-reset') reset = true;
+      if (event !== 'SHUTDOWN') return;
+      if (data?.['reason'] === 'guest-reset') reset = true;
+      // QEMU ends only when its disks have answered, which they never will if a request is held.
+      for (const server of servers) server.disconnect();
     });
     this.ended = daemon.ended.then(async (end) => {
+      for (const server of servers) server.close();
       await within(drained, 1000);
       for (const socket of sockets) socket.destroy();
       const trouble = findTrouble(this.console.text);
@@ -86,6 +97,7 @@ export class Machine {
     const accepted = Promise.all(listeners.map((listener) => listener.accepted));
     accepted.catch(() => undefined);
     await Promise.all(listeners.map((listener) => listener.listening));
+    const servers = await serveDisks(options);
     const paths: MachinePaths = {
       kernel: options.kernelImage,
       root: options.rootImage,
@@ -93,6 +105,7 @@ export class Machine {
       consoleSocket: join(options.dir, 'console'),
       portSocket: join(options.dir, 'port'),
       disk: (name) => diskPath(options.filesDir, name),
+      diskSocket: (name) => diskSocketPath(options.dir, name),
     };
     const incoming = options.stateFd === undefined ? {} : { incomingFd: STATE_FD };
     const argv = machineArgv({ accelerator: options.accelerator, spec: options.spec, paths, ...incoming });
@@ -100,13 +113,23 @@ export class Machine {
     const sockets = await within(Promise.race([accepted, daemon.ended]), CONNECT_TIMEOUT_MS);
     for (const listener of listeners) listener.close();
     if (Array.isArray(sockets)) {
-      const machine = new Machine(daemon, sockets as [Socket, Socket, Socket], join(options.filesDir, 'console.log'));
+      const machine = new Machine(daemon, sockets as [Socket, Socket, Socket], servers, join(options.filesDir, 'console.log'));
       await machine.qmp.execute('qmp_capabilities').catch(() => undefined);
       return machine;
     }
     daemon.kill();
+    for (const server of servers) server.close();
     throw startError(await daemon.ended);
   }
+}
+
+/** The programmable disks of a machine; they share one row of moments. */
+async function serveDisks({ spec, dir, filesDir }: MachineOptions): Promise<DiskServer[]> {
+  const moments = new Moments();
+  const disks = spec.disks.filter(({ programmable }) => programmable);
+  return Promise.all(disks.map(async ({ name, sizeBytes }) => (
+    DiskServer.start(new ProgrammableDisk(name, diskPath(filesDir, name), sizeBytes, moments), diskSocketPath(dir, name))
+  )));
 }
 
 function startError(end: Awaited<Daemon['ended']>): HarnessError {

@@ -10,6 +10,8 @@ export interface DiskSpec {
   readonly logicalBlockSize?: 512 | 4096;
   /** Default true: the guest may discard and write zeroes, and the host file is punched. */
   readonly discard?: boolean;
+  /** Default false. True: requests come to us and tests may hold or fail them, see vm/disk/programmable.ts. Slower. */
+  readonly programmable?: boolean;
 }
 
 export interface MachineSpec {
@@ -38,6 +40,7 @@ export function completeSpec(spec: MachineSpec): FullMachineSpec {
     bus: disk.bus ?? 'virtio',
     logicalBlockSize: disk.logicalBlockSize ?? 512,
     discard: disk.discard ?? true,
+    programmable: disk.programmable ?? false,
   }));
   if (disks.length > DISKS_MAX) throw new RangeError(`a machine has at most ${DISKS_MAX} disks, not ${disks.length}`);
   const seen = new Set<string>();

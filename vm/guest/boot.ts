@@ -100,6 +100,8 @@ async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootO
       await state.close();
     }
     const channel = await firstAnswer(machine);
+    // What QEMU itself asked of them while it started is none of the guest's.
+    for (const disk of machine.disks.values()) disk.forget();
     return new Guest({
       kernel: kind.kernel,
       machine,

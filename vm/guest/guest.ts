@@ -4,6 +4,7 @@ import { diskDevice, diskNode } from '../boot/argv.js';
 import { saveState } from '../boot/checkpoint.js';
 import type { Machine, MachineEnd } from '../boot/machine.js';
 import type { FullDiskSpec } from '../boot/spec.js';
+import type { ProgrammableDisk } from '../disk/programmable.js';
 import { HarnessError } from '../errors.js';
 import type { KernelBuild } from '../kernel/types.js';
 import { within } from '../units.js';
@@ -162,6 +163,13 @@ export class Guest implements AsyncDisposable {
   disk(name: string): GuestDisk {
     const disk = this.disks.get(name);
     if (!disk) throw new RangeError(`no disk ${name}; this guest has ${[...this.disks.keys()].join(', ') || 'none'}`);
+    return disk;
+  }
+
+  /** Where the requests of a disk come that was asked for as programmable. */
+  programmable(name: string): ProgrammableDisk {
+    const disk = this.#machine.disks.get(this.disk(name).spec.name);
+    if (!disk) throw new RangeError(`disk ${name} is not programmable: see DiskSpec`);
     return disk;
   }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/aio_abi.h>
 #include <linux/blkpg.h>
 #include <linux/fs.h>
 #include <linux/types.h>
@@ -25,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +44,9 @@
 #define WRITE_SIZE	0x1000000U
 /* For O_DIRECT on any device. */
 #define ALIGNMENT	4096
+/* I/Os and vectors of aio at most. */
+#define AIO_MAX		64
+#define AIO_VECTORS	1024
 /* Bytes of a write of pair. */
 #define PAIR_SIZE	4096
 /*
@@ -55,9 +60,9 @@
 
 /* Options of all commands; each command names those that it takes. */
 struct options {
-	bool direct, sync, nowait, rdonly, write, excl, compat;
-	bool has_device, has_version, has_pointer, has_count;
-	__u64 device, version, pointer, count;
+	bool direct, sync, dsync, nowait, rdonly, write, excl, compat;
+	bool has_device, has_version, has_pointer, has_count, has_vector;
+	__u64 device, version, pointer, count, vector;
 };
 
 /**
@@ -409,6 +414,111 @@ static int run_flush(char **words, int count, const struct options *options)
 	return 0;
 }
 
+/*
+ * The I/O that @text asks for, such as w4096+512=238 or r0+512. Its memory is
+ * one piece, or vectors of @options->vector bytes, each in pages of its own and
+ * behind a sector that is not part of it.
+ */
+static void aio_prepare(const char *text, const struct options *options,
+			int fd, struct iocb *iocb)
+{
+	char op = text[0], end[2] = "";
+	unsigned long long offset, length, byte = 0;
+	size_t size, room, lead, nr = 0;
+	struct iovec *vectors;
+	__u8 *memory;
+
+	if (op == 'w' && sscanf(text, "w%llu+%llu=%llu%1s", &offset, &length,
+				&byte, end) != 3)
+		usage("%s is not wOFF+LEN=BYTE", text);
+	if (op == 'r' && sscanf(text, "r%llu+%llu%1s", &offset, &length,
+				end) != 2)
+		usage("%s is not rOFF+LEN", text);
+	if ((op != 'w' && op != 'r') || !length)
+		usage("%s is no I/O", text);
+
+	size = options->has_vector ? options->vector : length;
+	lead = options->has_vector ? SECTOR_SIZE : 0;
+	if (!size || (length + size - 1) / size > AIO_VECTORS)
+		usage("%s has too many vectors", text);
+	room = (lead + size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	vectors = allocate(AIO_VECTORS * sizeof(*vectors));
+	memory = allocate((length + size - 1) / size * room);
+	memset(memory, 0x55, (length + size - 1) / size * room);
+	for (; length; nr++) {
+		size_t part = length < size ? length : size;
+
+		vectors[nr].iov_base = memset(memory + nr * room + lead,
+					      byte, part);
+		vectors[nr].iov_len = part;
+		length -= part;
+	}
+
+	iocb->aio_lio_opcode = op == 'w' ? IOCB_CMD_PWRITEV : IOCB_CMD_PREADV;
+	iocb->aio_fildes = fd;
+	iocb->aio_offset = offset;
+	iocb->aio_buf = (unsigned long)vectors;
+	iocb->aio_nbytes = nr;
+	if (op == 'w')
+		iocb->aio_rw_flags = (options->sync ? RWF_SYNC : 0) |
+				     (options->dsync ? RWF_DSYNC : 0) |
+				     (options->nowait ? RWF_NOWAIT : 0);
+}
+
+static void put_event(const struct io_event *event)
+{
+	printf("{\"index\":%llu,", event->data);
+	if (event->res < 0) {
+		fputs("\"error\":", stdout);
+		put_string(stdout, strerrorname_np(-event->res));
+	} else {
+		printf("\"bytes\":%lld", event->res);
+	}
+	puts("}");
+	if (fflush(stdout))
+		fail("write", "stdout");
+}
+
+/*
+ * Says when all are submitted: from then on the kernel alone decides when they
+ * get on. What they come to is in the lines that follow, as it happens.
+ */
+static int run_aio(char **words, int count, const struct options *options)
+{
+	const struct options direct = { .direct = true };
+	struct iocb iocbs[AIO_MAX] = { };
+	struct iocb *list[AIO_MAX];
+	aio_context_t context = 0;
+	struct io_event event;
+	int nr = count - 1;
+	int fd = open_path(words[0], O_RDWR, &direct);
+
+	for (int i = 0; i < nr; i++) {
+		aio_prepare(words[i + 1], options, fd, &iocbs[i]);
+		iocbs[i].aio_data = i;
+		list[i] = &iocbs[i];
+	}
+	if (syscall(SYS_io_setup, AIO_MAX, &context))
+		fail("io_setup", words[0]);
+	for (int done = 0; done < nr;) {
+		long ret = syscall(SYS_io_submit, context, (long)nr - done,
+				   list + done);
+
+		if (ret <= 0)
+			fail("io_submit", words[0]);
+		done += ret;
+	}
+	printf("{\"submitted\":%d}\n", nr);
+	if (fflush(stdout))
+		fail("write", "stdout");
+	while (nr--) {
+		if (syscall(SYS_io_getevents, context, 1L, 1L, &event, NULL) != 1)
+			fail("io_getevents", words[0]);
+		put_event(&event);
+	}
+	return 0;
+}
+
 static void write_number(int fd, const char *path, __u64 offset, __u8 *block,
 			 __u64 number)
 {
@@ -615,6 +725,8 @@ static const struct command commands[] = {
 	{ "ioctl", "PATH CMD [HEX | --ptr VALUE] [--rdonly] [--compat]", "rPc",
 	  2, 3,
 	  run_ioctl },
+	{ "aio", "DEV I/O... [--sync] [--dsync] [--nowait] [--vector BYTES]",
+	  "synk", 2, AIO_MAX + 1, run_aio },
 	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
 	{ "hold", "PATH [--write] [--excl]", "we", 1, 1, run_hold },
 	{ "addpart", "DISK NUMBER START LEN", "", 4, 4, run_addpart },
@@ -625,6 +737,7 @@ static const struct command commands[] = {
 static const struct option long_options[] = {
 	{ "direct", no_argument, NULL, 'd' },
 	{ "sync", no_argument, NULL, 's' },
+	{ "dsync", no_argument, NULL, 'y' },
 	{ "nowait", no_argument, NULL, 'n' },
 	{ "rdonly", no_argument, NULL, 'r' },
 	{ "write", no_argument, NULL, 'w' },
@@ -634,6 +747,7 @@ static const struct option long_options[] = {
 	{ "version", required_argument, NULL, 'V' },
 	{ "ptr", required_argument, NULL, 'P' },
 	{ "count", required_argument, NULL, 'C' },
+	{ "vector", required_argument, NULL, 'k' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -652,6 +766,9 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 's':
 		options->sync = true;
+		break;
+	case 'y':
+		options->dsync = true;
 		break;
 	case 'n':
 		options->nowait = true;
@@ -679,6 +796,9 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 'C':
 		take_value(&options->has_count, &options->count);
+		break;
+	case 'k':
+		take_value(&options->has_vector, &options->vector);
 		break;
 	}
 }

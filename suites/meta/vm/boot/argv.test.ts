@@ -4,7 +4,7 @@ import { machineArgv, type MachinePaths } from '../../../../vm/boot/argv.js';
 import { completeSpec } from '../../../../vm/boot/spec.js';
 
 const paths: MachinePaths = {
-  kernel: '/k/bzImage', root: '/r,oot', qmpSocket: '/s/qmp', consoleSocket: '/s/console', portSocket: '/s/port', disk: (name) => `/d/${name}.disk`,
+  kernel: '/k/bzImage', root: '/r,oot', qmpSocket: '/s/qmp', consoleSocket: '/s/console', portSocket: '/s/port', disk: (name) => `/d/${name}.disk`, diskSocket: (name) => `/s/disk-${name}`,
 };
 const argv = (spec: Parameters<typeof completeSpec>[0], incomingFd?: number): string => (
   machineArgv({ accelerator: 'tcg', spec: completeSpec(spec), paths, ...(incomingFd === undefined ? {} : { incomingFd }) }).join(' '));
@@ -19,6 +19,13 @@ test('a disk discards unless told otherwise, and never turns zero writes into ho
   expect(text).toContain('node-name=disk-b,discard=ignore,detect-zeroes=off');
   expect(text).toMatch(/id=dev-a,\S*discard=on,write-zeroes=on/);
   expect(text).toMatch(/id=dev-b,\S*discard=off,write-zeroes=off/);
+});
+
+test('a programmable disk comes over its socket and tells the guest of every error; others are files', () => {
+  const text = argv({ disks: [{ name: 'a', sizeBytes: 4096, programmable: true }, { name: 'b', sizeBytes: 4096 }] });
+  expect(text).toMatch(/node-name=disk-a,\S*file\.driver=nbd,file\.export=a,file\.server\.type=unix,file\.server\.path=\/s\/disk-a /);
+  expect(text).toMatch(/id=dev-a,\S*werror=report\S*request-merging=off/);
+  expect(text).toMatch(/node-name=disk-b,\S*file\.filename=\/d\/b\.disk/);
 });
 
 test('the scsi controller is there only for a scsi disk', () => {
