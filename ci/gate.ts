@@ -14,10 +14,12 @@ import { gateHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
 import { installMissing } from './host/install.js';
 import { finish } from './report/finish.js';
+import { runOrigin } from './report/origin.js';
 import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
 import { collectTests } from './select/collect.js';
+import { makePlan } from './select/plan.js';
 import type { Selection } from './select/select.js';
 import { Progress } from './session/progress.js';
 import { announce, runTests } from './session/run-tests.js';
@@ -37,6 +39,9 @@ async function main(argv: readonly string[]): Promise<number> {
   if (options.command !== 'run' || options.selection.length > 0) {
     throw new UsageError('npm test runs everything; to select, list or look at the machine use npm start');
   }
+  if (options.repeat > 1) {
+    throw new UsageError('npm test runs everything once; to repeat the suites use npm start -- --repeat');
+  }
   const line = await checkChoices(options);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   const session = openSession();
@@ -49,24 +54,32 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runGate(options: CliOptions, kernelLine: KernelLine, session: Session, progress: Progress): Promise<number> {
-  const { line, flavour, seed, jobs } = options;
-  const resultsDir = createResultsDir(root, new Date());
-  const store = new ReportStore(resultsDir, { kernel: line, flavour, seed: String(seed) });
-  session.onInterrupt = () => void store.flush();
+  const { line, flavour, seed, jobs, shard } = options;
   passSettings(options);
+  const all = await findTests('suites', jobs);
+  const plan = makePlan([{ selection: all }], shard);
+  const origin = await runOrigin(root, { ...options, selection: ['npm test'] }, plan);
+  const resultsDir = createResultsDir(root, new Date());
+  const store = new ReportStore(resultsDir, { line, flavour, seed: String(seed) }, origin);
+  session.onInterrupt = () => void store.flush();
   const repeatSuite = (file: string, name: string) => repeatSuiteTest(file, name, options);
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);
   try {
-    const suites = await findTests('suites', jobs);
-    announce(suites, store, repeatSuite);
-    await runChecks([...codeChecks(root), specCheck(root, suites, (line) => progress.say(line))], store, progress);
-    const unit = await findTests('meta', jobs);
-    await runTests({ root, project: 'meta', jobs, selection: unit, store, repeat: repeatUnitTest, progress });
+    for (const { selection } of plan.parts) announce(selection, store, repeatSuite);
+    // What is not of the suites is done once, by the first shard.
+    if (shard.index === 1) {
+      await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);
+      const selection = await findTests('meta', jobs);
+      await runTests({ root, project: 'meta', jobs, selection, store, repeat: repeatUnitTest, progress });
+    }
     const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
     if (ready !== undefined) {
-      await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);
+      const kernel = kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options));
+      if (shard.index === 1) await runChecks(kernel, store, progress);
       passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
-      await runTests({ root, project: 'suites', jobs, selection: suites, store, repeat: repeatSuite, progress });
+      for (const { selection } of plan.parts) {
+        await runTests({ root, project: 'suites', jobs, selection, store, repeat: repeatSuite, progress });
+      }
     }
     return finish(store, options.json, progress);
   } finally {

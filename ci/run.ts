@@ -10,20 +10,27 @@ import { runMain } from './cli/main.js';
 import { doctor } from './host/doctor.js';
 import { installMissing } from './host/install.js';
 import { finish } from './report/finish.js';
+import { closingLine } from './report/summary.js';
+import { mergeReports } from './merge/command.js';
+import { runOrigin } from './report/origin.js';
 import { repeatSuiteTest, type Repeat } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
-import { collectTests } from './select/collect.js';
+import { variantDir } from './report/variant.js';
+import { collectTests, type Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
+import { makePlan, type Shard } from './select/plan.js';
+import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
 import { Progress } from './session/progress.js';
 import { announce, runTests } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
 import { openVitest } from './session/vitest.js';
-import { readLastRun } from './spec/last-results.js';
+import { readLastResults } from './spec/last-results.js';
 import { readSpec } from './spec/load.js';
-import { specExitCode, specJson, specReport, specText } from './spec/report.js';
+import { specExitCode, specJson, specReport } from './spec/report.js';
+import { specText } from './spec/text.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -32,12 +39,14 @@ async function main(argv: readonly string[]): Promise<number> {
   if (options.command === 'help') return print(startHelp);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   if (options.command === 'doctor') return await doctor(root, options);
+  if (options.command === 'merge') return mergeReports(root, options, progress);
   const line = await checkChoices(options);
   const session = openSession();
   try {
-    const selection = await findTests(options);
+    const all = await findTests(options);
+    if (options.command === 'spec') return printSpec(all, options);
+    const selection = select(options.selection, all);
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
-    if (options.command === 'spec') return printSpec(selection, options.json);
     await installMissing(progress);
     return await runSuites({ options, line, selection, session, progress });
   } finally {
@@ -45,11 +54,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function findTests(options: CliOptions): Promise<Selection> {
+async function findTests(options: CliOptions): Promise<Collected> {
   passSettings(options);
   const vitest = await openVitest(root, 'suites', options.jobs);
   try {
-    return select(options.selection, await collectTests(vitest, root));
+    return await collectTests(vitest, root);
   } finally {
     await vitest.close();
   }
@@ -64,18 +73,24 @@ interface SuiteRun {
 }
 
 async function runSuites({ options, line, selection, session, progress }: SuiteRun): Promise<number> {
-  const { flavour, seed, jobs } = options;
+  const { flavour, seed, jobs, shard } = options;
+  const rounds = roundsOf(seed, options.repeat).map((round) => ({ ...round, selection, repeat: repeatOf(options, round) }));
+  const plan = makePlan(rounds, shard);
+  const origin = await runOrigin(root, options, plan);
   const resultsDir = createResultsDir(root, new Date());
-  const store = new ReportStore(resultsDir, { kernel: line.name, flavour, seed: String(seed) });
+  const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
-  const repeat: Repeat = (file, name) => repeatSuiteTest(file, name, options);
-  announce(selection, store, repeat);
-  progress.say(`kernel ${line.name}, flavour ${flavour}, seed ${seed}, ${selection.tests.length} tests, ${jobs} at a time`);
+  for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);
+  progress.say(`kernel ${line.name}, flavour ${flavour}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
     const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
-    if (ready !== undefined) {
-      passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
-      await runTests({ root, project: 'suites', jobs, selection, store, repeat, progress });
+    for (const part of ready === undefined ? [] : plan.parts) {
+      const { variant } = part;
+      if (variant !== undefined) progress.say(`${variant.label} of ${rounds.length}, seed ${part.seed}`);
+      passSettings({ ...options, ...ready, seed: part.seed, resultsDir: variantDir(resultsDir, variant), runDir: session.runDir });
+      await runTests({ root, project: 'suites', jobs, store, progress, ...part });
+      const own = store.report.cases.filter((one) => one.variant?.label === variant?.label);
+      if (variant !== undefined) progress.say(`${variant.label}: ${closingLine(own)}`);
     }
     return finish(store, options.json, progress);
   } finally {
@@ -83,9 +98,17 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
   }
 }
 
-function printSpec(all: Selection, isJson: boolean): number {
-  const report = specReport(readSpec(root), all, readLastRun(root));
-  print(isJson ? specJson(report) : specText(report));
+function repeatOf(options: CliOptions, { seed }: Round): Repeat {
+  return (file, name) => repeatSuiteTest(file, name, { ...options, seed });
+}
+
+function testsText(store: ReportStore, total: number, { index, count }: Shard): string {
+  return count === 1 ? `${total} tests` : `shard ${index}/${count} with ${store.report.cases.length} of ${total} tests`;
+}
+
+function printSpec(all: Collected, { selection, json }: CliOptions): number {
+  const report = specReport(readSpec(root), all, readLastResults(root), selection);
+  print(json ? specJson(report) : specText(report));
   return specExitCode(report);
 }
 

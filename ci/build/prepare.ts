@@ -26,9 +26,11 @@ export async function prepareGuests({ root, line, cli, store, progress, repeat }
   const kernel = await runStage(stage, `kernel ${line.name} ${cli.flavour}`, (tell) => ensureKernel(line, cli.flavour, { progress: tell }));
   if (kernel === undefined) return undefined;
   store.report.properties.set('kernel', kernel.release);
+  store.report.origin.set('kernelKey', kernel.key);
   const moduleDir = moduleFolder(root, cli);
   const module = await runStage(stage, 'module', (tell) => buildModule(kernel, moduleDir, { progress: tell }));
   if (module === undefined) return undefined;
+  store.report.origin.set('moduleKey', module.key);
   const machine = await runStage(stage, 'guest tools, root and accelerator', (tell) => machineKind(kernel, { disks: [] }, { progress: tell }));
   return machine === undefined ? undefined : { kernel, module };
 }

@@ -2,14 +2,19 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { UsageError } from './exit-codes.js';
+import type { Shard } from '../select/plan.js';
 import { didYouMean } from './nearest.js';
 
 export interface CliOptions {
-  /** Suites, files or name patterns; empty means all. */
+  /** Suites, files or name patterns, empty means all; for spec ids or groups, for merge reports or their folders. */
   readonly selection: readonly string[];
-  readonly command: 'run' | 'list' | 'spec' | 'doctor' | 'help';
+  readonly command: 'run' | 'list' | 'spec' | 'merge' | 'doctor' | 'help';
   /** Drives every random choice; random when not given. */
   readonly seed: number;
+  /** Times that the selection runs. */
+  readonly repeat: number;
+  /** Which part of the tests runs here; 1 of 1 is all. */
+  readonly shard: Shard;
   /** Guests at the same time. */
   readonly jobs: number;
   /** Keep disks and consoles of failed tests. */
@@ -26,6 +31,8 @@ const options = {
   list: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   seed: { type: 'string' },
+  repeat: { type: 'string' },
+  shard: { type: 'string' },
   jobs: { type: 'string' },
   keep: { type: 'boolean' },
   json: { type: 'boolean' },
@@ -35,18 +42,24 @@ const options = {
 } as const satisfies ParseArgsConfig['options'];
 
 /** First words that are commands, not selections. */
-const words = ['doctor', 'spec'] as const;
+const words = ['doctor', 'spec', 'merge'] as const;
 
 const seedMax = 2 ** 32 - 1;
+const repeatMax = 1000;
+const shardsMax = 1000;
 
 export function parseCli(argv: readonly string[]): CliOptions {
   const { values, positionals } = parse(argv);
   const word = words.find((one) => one === positionals[0]);
-  if (word !== undefined && positionals.length > 1) throw new UsageError(`${word} takes no arguments, got "${positionals[1]}"`);
+  const rest = word === undefined ? positionals : positionals.slice(1);
+  if (word === 'doctor' && rest.length > 0) throw new UsageError(`doctor takes no arguments, got "${rest[0]}"`);
+  if (word === 'merge' && rest.length === 0) throw new UsageError('merge takes the reports of all shards, or folders that hold them');
   return {
-    selection: word === undefined ? positionals : [],
+    selection: rest,
     command: values.help ? 'help' : word ?? (values.list ? 'list' : 'run'),
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
+    repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
+    shard: shardOf(values.shard),
     jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism(),
     keep: values.keep ?? false,
     json: values.json ?? false,
@@ -68,6 +81,13 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
   }
+}
+
+function shardOf(text: string | undefined): Shard {
+  if (text === undefined) return { index: 1, count: 1 };
+  const [, index, count] = (/^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? []).map(Number);
+  if (index && count && index <= count && count <= shardsMax) return { index, count };
+  throw new UsageError(`--shard takes i/n with i from 1 to n, such as 2/3, got "${text}"`);
 }
 
 function integer(name: string, text: string | undefined, min: number, max: number): number | undefined {

@@ -1,13 +1,17 @@
 /** The text of --help. */
 export const startHelp = `npm start -- [suite | file | name pattern ...] [options]
 npm start -- doctor        what this machine has, what is missing, and the next step
-npm start -- spec          every promise, the tests that prove it, and how they last ended; boots nothing
+npm start -- spec [id ...] every promise, the tests that prove it, and how they last ended; boots nothing.
+                           An id or a group (COW) shows only these
+npm start -- merge PATH ...  joins the reports of all shards of a run into one, with its summary and exit code
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
 Without arguments every suite runs. A name pattern is part of a test's name.
 
   --list           list suites and tests with the spec ids they prove; boots nothing
   --seed N         repeat the random choices of an earlier run (printed at its start)
+  --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
+  --shard i/n      run only the i-th of n equal parts of the selection; one part per machine, then merge
   --jobs N         guests at the same time (default: one per CPU)
   --keep           keep disks and consoles of failed tests
   --json           the results as one JSON object on stdout
@@ -25,6 +29,7 @@ The project's own gate: lint, types, import rules, tidiness, unit tests of the r
 kernel style checks, and the same suites as npm start.
 
   --seed N  --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
+  --shard i/n      the suites in n parts; the first part also does everything else
 
 Exit codes: 0 all passed, 1 a check or the product failed, 2 wrong usage, 3 the rig failed.
 Results: results/latest/junit.xml`;

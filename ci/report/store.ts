@@ -9,15 +9,22 @@ const writeIntervalMs = 500;
 export class ReportStore {
   readonly report: RunReport;
   readonly junitPath: string;
-  readonly #startedMs = Date.now();
+  /** Its wall time is what it is: the run has ended elsewhere. */
+  readonly #hasEnded: boolean;
   readonly #byId = new Map<string, CaseReport>();
   #timer: NodeJS.Timeout | undefined;
 
   /** `properties` hold for each test, `origin` for the run. */
-  constructor(resultsDir: string, properties: Readonly<Record<string, string>>, origin: Readonly<Record<string, string>> = {}) {
+  constructor(resultsDir: string, properties: Readonly<Record<string, string>>, origin: Readonly<Record<string, string>> = {}, ended?: RunReport) {
     const facts = { properties: new Map(Object.entries(properties)), origin: new Map(Object.entries(origin)) };
-    this.report = { startedAt: new Date(), wallMs: 0, ...facts, cases: [] };
+    this.report = ended ?? { startedAt: new Date(), wallMs: 0, ...facts, cases: [] };
+    this.#hasEnded = ended !== undefined;
     this.junitPath = join(resultsDir, 'junit.xml');
+  }
+
+  /** Of a run that has ended. */
+  static ofEnded(resultsDir: string, report: RunReport): ReportStore {
+    return new ReportStore(resultsDir, {}, {}, report);
   }
 
   add(...cases: CaseReport[]): void {
@@ -43,7 +50,7 @@ export class ReportStore {
   flush(): Error | undefined {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.report.wallMs = Date.now() - this.#startedMs;
+    if (!this.#hasEnded) this.report.wallMs = Date.now() - this.report.startedAt.getTime();
     try {
       replaceFile(this.junitPath, junitXml(this.report));
       return undefined;

@@ -11,6 +11,8 @@ export interface KnownTest {
   readonly name: string;
   readonly specIds: readonly string[];
   readonly moduleId: string;
+  /** In the list of all that the run runs, from 1; known once the run is planned (plan.ts). */
+  readonly position?: number;
 }
 
 export interface Collected {
@@ -21,7 +23,8 @@ export interface Collected {
 
 export async function collectTests(vitest: Vitest, root: string): Promise<Collected> {
   const { testModules } = await vitest.collect();
-  const modules = [...testModules].sort((a, b) => a.moduleId.localeCompare(b.moduleId));
+  // By character codes, not by the machine's language: shards on several machines rely on one order.
+  const modules = [...testModules].sort((a, b) => (a.moduleId < b.moduleId ? -1 : 1));
   const broken = modules.filter((module) => module.errors().length > 0).map((module) => ({
     file: relative(root, module.moduleId),
     moduleId: module.moduleId,

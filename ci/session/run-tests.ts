@@ -1,5 +1,5 @@
 /** Runs selected tests with vitest into a ReportStore, with a line per test and a live line of how far it is. */
-import type { Reporter } from 'vitest/node';
+import type { Reporter, TestSpecification, Vitest } from 'vitest/node';
 import { CaseReporter } from '../report/reporter.js';
 import { pendingCase } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
@@ -50,16 +50,20 @@ export async function runTests(run: TestRun): Promise<void> {
   reporter.onUserConsoleLog = (log) => progress.say(log.content.trimEnd());
   const vitest = await openVitest(run.root, run.project, run.jobs, reporter);
   try {
-    const project = vitest.projects[0];
-    if (project === undefined) throw new Error(`vitest has no project ${run.project}`);
-    const specifications = [...byModule(selection)].map(([moduleId, testIds]) =>
-      project.createSpecification(moduleId, testIds.length > 0 ? { testIds } : undefined));
-    await vitest.runTestSpecifications(specifications, false);
+    await vitest.runTestSpecifications(specificationsOf(vitest, selection), false);
   } finally {
     await vitest.close();
   }
   const isGood = [...ended].every((id) => ['passed', 'skipped'].includes(store.find(id)?.state ?? 'pending'));
   step[isGood ? 'done' : 'fail'](`${ended.size} of ${total} tests`);
+}
+
+/** The selected tests, as vitest wants to be told them: per file, and whole files that do not load. */
+export function specificationsOf(vitest: Vitest, selection: Selection): TestSpecification[] {
+  const [project] = vitest.projects;
+  if (project === undefined) throw new Error('vitest has no project');
+  return [...byModule(selection)].map(([moduleId, testIds]) =>
+    project.createSpecification(moduleId, testIds.length > 0 ? { testIds } : undefined));
 }
 
 function byModule({ tests, broken }: Selection): Map<string, string[]> {

@@ -1,49 +1,59 @@
-/** How each test ended in the newest run, read back from its junit.xml (as ci/report/junit.ts writes it). */
-import { readFileSync, realpathSync } from 'node:fs';
-import { join, relative } from 'node:path';
+/** How each test last ended, read back from the reports of the runs in results/. Shards, selections and merged reports
+ *  hold a part of the tests each: a test's last result is that of the newest run in which it passed or failed. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CaseReport, RunReport } from '../report/model.js';
+import { readJunit } from '../report/read-junit.js';
 import { printable } from '../report/text.js';
-import { unescaped } from '../report/xml.js';
 
 /** `not run` is also a test that was skipped or did not finish: it proves nothing. */
 export type LastResult = 'passed' | 'failed' | 'not run';
 
-export interface LastRun {
-  /** Report that was read, from the root of the repository; undefined when no run left one. */
+export interface Ended {
+  readonly result: LastResult;
+  /** Report that says so, from the root of the repository; undefined when no run has a result. */
   readonly from: string | undefined;
-  resultOf(file: string, name: string): LastResult;
 }
 
-export function readLastRun(root: string): LastRun {
-  const path = join(root, 'results/latest/junit.xml');
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT') throw error;
-    return { from: undefined, resultOf: () => 'not run' };
-  }
-  const results = parseResults(text);
+export interface LastResults {
+  endOf(file: string, name: string): Ended;
+}
+
+/** Older runs than so many are not looked at. */
+const runsMax = 200;
+const never: Ended = { result: 'not run', from: undefined };
+
+export function readLastResults(root: string): LastResults {
+  const runs = runsOf(root);
+  const known = new Map<string, Ended>();
+  // Most tests are in the newest runs: older ones are read only for a test that none so far has.
+  const readOne = (): boolean => {
+    const run = runs.shift();
+    if (run === undefined) return false;
+    const from = `results/${run}/junit.xml`;
+    for (const [key, result] of resultsOf(readReport(join(root, from)))) {
+      if (!known.has(key)) known.set(key, { result, from });
+    }
+    return true;
+  };
   return {
-    from: relative(realpathSync(root), realpathSync(path)),
-    resultOf: (file, name) => results.get(resultKey(file, name)) ?? 'not run',
+    endOf: (file, name) => {
+      const key = resultKey(file, name);
+      while (!known.has(key) && readOne());
+      return known.get(key) ?? never;
+    },
   };
 }
 
-const rank: Readonly<Record<LastResult, number>> = { passed: 0, 'not run': 1, failed: 2 };
-
-/** Pure: JUnit to results. Of several tests with one name the worst counts. */
-export function parseResults(junit: string): Map<string, LastResult> {
+/** Results in one report. A test that ran several times counts by its worst. */
+export function resultsOf(report: RunReport | undefined): Map<string, LastResult> {
   const results = new Map<string, LastResult>();
-  // Attributes and text hold no bare < or >, so tags can be told by their ends.
-  for (const [, attributes = '', body = ''] of junit.matchAll(/<testcase ([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
-    const name = /\bname="([^"]*)"/.exec(attributes)?.[1];
-    const file = /<property name="file" value="([^"]*)"\/>/.exec(body)?.[1];
-    if (name === undefined || file === undefined) continue;
-    const key = resultKey(unescaped(file), unescaped(name));
-    const known = results.get(key) ?? 'passed';
-    const result = outcome(body);
-    results.set(key, rank[result] > rank[known] ? result : known);
+  // Another module under test says nothing about this one.
+  if (report === undefined || report.origin.get('module') !== undefined) return results;
+  for (const one of report.cases) {
+    const result = resultOf(one);
+    const key = resultKey(one.file, one.name);
+    if (result !== undefined && results.get(key) !== 'failed') results.set(key, result);
   }
   return results;
 }
@@ -52,7 +62,25 @@ export function resultKey(file: string, name: string): string {
   return `${file} > ${printable(name)}`;
 }
 
-function outcome(body: string): LastResult {
-  if (/<skipped\b/.test(body) || /<error [^>]*\btype="Unfinished"/.test(body)) return 'not run';
-  return /<(failure|error)\b/.test(body) ? 'failed' : 'passed';
+function resultOf({ state }: CaseReport): LastResult | undefined {
+  if (state === 'passed') return 'passed';
+  return state === 'failed' || state === 'error' ? 'failed' : undefined;
+}
+
+/** Names of the runs' folders, which are times, newest first. */
+function runsOf(root: string): string[] {
+  try {
+    const names = readdirSync(join(root, 'results')).filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name));
+    return names.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).slice(0, runsMax);
+  } catch {
+    return []; // nothing ran yet
+  }
+}
+
+function readReport(path: string): RunReport | undefined {
+  try {
+    return readJunit(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined; // a run that ended before it had tests
+  }
 }

@@ -1,12 +1,11 @@
 /** Which tests prove which line of the table, and what is missing. Pure. */
 import type { Collected, KnownTest } from '../select/collect.js';
-import type { LastResult, LastRun } from './last-results.js';
+import type { Ended, LastResult, LastResults } from './last-results.js';
 import type { Behaviour, Spec } from './load.js';
 
-export interface ProvingTest {
+export interface ProvingTest extends Ended {
   readonly file: string;
   readonly name: string;
-  readonly result: LastResult;
 }
 
 export interface Proof extends Behaviour {
@@ -21,10 +20,10 @@ export interface UnknownId {
   readonly name: string;
 }
 
-export function proofs({ behaviours }: Spec, tests: readonly KnownTest[], last: Pick<LastRun, 'resultOf'>): Proof[] {
+export function proofs({ behaviours }: Spec, tests: readonly KnownTest[], last: LastResults): Proof[] {
   return behaviours.map((behaviour) => {
     const proving = tests.filter(({ specIds }) => specIds.includes(behaviour.id))
-      .map(({ file, name }): ProvingTest => ({ file, name, result: last.resultOf(file, name) }));
+      .map(({ file, name }): ProvingTest => ({ file, name, ...last.endOf(file, name) }));
     return { ...behaviour, tests: proving, result: together(proving) };
   });
 }

@@ -1,7 +1,8 @@
 /** npm start -- spec: every line of the table with the tests that prove it and how they last ended. Pure. */
 import { exitCodes } from '../cli/exit-codes.js';
 import type { Collected } from '../select/collect.js';
-import type { LastRun } from './last-results.js';
+import { filterSpec } from './filter.js';
+import type { LastResults } from './last-results.js';
 import type { Spec } from './load.js';
 import { proofs, unknownIds, unprovedIds, type Proof, type UnknownId } from './proofs.js';
 
@@ -11,31 +12,21 @@ export interface SpecReport {
   readonly unknown: readonly UnknownId[];
   /** Files that do not load: their tests are missing from the proofs. */
   readonly broken: readonly { readonly file: string; readonly error: string }[];
-  /** Where the last results come from; undefined when there are none. */
-  readonly resultsFrom: string | undefined;
+  /** Where the last results come from, newest first, and how many of the tests each has. */
+  readonly runs: readonly { readonly from: string; readonly tests: number }[];
 }
 
-export function specReport(spec: Spec, { tests, broken }: Collected, last: LastRun): SpecReport {
+/** `words` are ids or groups to show; none means all. */
+export function specReport(spec: Spec, { tests, broken }: Collected, last: LastResults, words: readonly string[] = []): SpecReport {
+  const shown = filterSpec(spec, words);
+  const proved = proofs(shown, tests, last);
   return {
-    proofs: proofs(spec, tests, last),
-    unproved: unprovedIds(spec, tests),
-    unknown: unknownIds(spec, tests),
+    proofs: proved,
+    unproved: unprovedIds(shown, tests),
+    unknown: words.length === 0 ? unknownIds(spec, tests) : [],
     broken: broken.map(({ file, error }) => ({ file, error })),
-    resultsFrom: last.from,
+    runs: runsIn(proved),
   };
-}
-
-export function specText(report: SpecReport): string {
-  const later = report.proofs.filter(isLater);
-  return [
-    ...report.proofs.flatMap(proofLines),
-    '',
-    `last results: ${report.resultsFrom ?? 'none, nothing ran yet'}`,
-    ...report.broken.map(({ file, error }) => `does not load: ${file}: ${error}`),
-    ...report.unknown.map(({ id, file, name }) => `unknown id ${id}: ${file} > ${name}`),
-    ...(later.length > 0 ? [`${later.length} more ids come later: ${later.map(({ id }) => id).join(' ')}`] : []),
-    closingLine(report),
-  ].join('\n');
 }
 
 export function specJson(report: SpecReport): string {
@@ -46,7 +37,7 @@ export function specJson(report: SpecReport): string {
     unproved: report.unproved,
     unknown: report.unknown,
     broken: report.broken,
-    results: report.resultsFrom ?? null,
+    runs: report.runs,
     behaviours: report.proofs.map(({ laterReason, ...proof }) => ({ ...proof, later: laterReason ?? null })),
   });
 }
@@ -56,37 +47,19 @@ export function specExitCode({ unproved, unknown, broken }: SpecReport): number 
   return unproved.length + unknown.length > 0 ? exitCodes.productFailed : exitCodes.passed;
 }
 
-/** `N ids, N proved, N unproved: …`; ids that come later and have no test are not counted. */
-function closingLine(report: SpecReport): string {
-  const { ids, proved } = counts(report);
-  const names = report.unproved.length > 0 ? `: ${report.unproved.join(' ')}` : '';
-  return `${ids} ids, ${proved} proved, ${report.unproved.length} unproved${names}`;
-}
-
-function counts({ proofs: all }: SpecReport): { ids: number; proved: number } {
+export function counts({ proofs: all }: SpecReport): { ids: number; proved: number } {
   return { ids: all.filter((proof) => !isLater(proof)).length, proved: all.filter(({ tests }) => tests.length > 0).length };
 }
 
-function isLater({ laterReason, tests }: Proof): boolean {
+export function isLater({ laterReason, tests }: Proof): boolean {
   return laterReason !== undefined && tests.length === 0;
 }
 
-function proofLines(proof: Proof): string[] {
-  const { id, where, sentence, tests } = proof;
-  return [
-    `${id} (${where}) ${sentence}`,
-    `  ${tests.length === 0 ? noTest(proof) : `${tests.length} ${tests.length === 1 ? 'test' : 'tests'}, ${resultWords(proof)}`}`,
-    ...tests.map(({ file, name, result }) => `    ${result.padEnd('not run'.length)}  ${file} > ${name}`),
-  ];
-}
-
-function noTest({ laterReason }: Proof): string {
-  return laterReason === undefined ? 'no test proves it' : `later: ${laterReason}`;
-}
-
-function resultWords({ tests, result }: Proof): string {
-  const counted = (['failed', 'passed', 'not run'] as const)
-    .map((one) => ({ one, count: tests.filter((test) => test.result === one).length }))
-    .filter(({ count }) => count > 0);
-  return counted.length === 1 ? `last result: ${result}` : `last result: ${counted.map(({ one, count }) => `${count} ${one}`).join(', ')}`;
+function runsIn(proved: readonly Proof[]): SpecReport['runs'] {
+  const runs = new Map<string, Set<string>>();
+  for (const { file, name, from } of proved.flatMap(({ tests }) => tests)) {
+    if (from !== undefined) runs.set(from, (runs.get(from) ?? new Set()).add(`${file} > ${name}`));
+  }
+  return [...runs].map(([from, tests]) => ({ from, tests: tests.size }))
+    .sort((a, b) => b.from.localeCompare(a.from, 'en', { numeric: true }));
 }

@@ -6,10 +6,11 @@ import { nearest } from '../../../ci/cli/nearest.js';
 
 describe('parseCli', () => {
   test('every option is taken', () => {
-    const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', 'm'];
+    const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', 'm',
+      '--repeat', '5', '--shard', '2/3'];
     expect(parseCli(words)).toEqual({
       selection: ['cow', 'cbt'], command: 'run', seed: 7, jobs: 3, keep: true, json: true,
-      line: '7.3', flavour: 'debug', moduleDir: 'm',
+      line: '7.3', flavour: 'debug', moduleDir: 'm', repeat: 5, shard: { index: 2, count: 3 },
     });
   });
 
@@ -25,6 +26,8 @@ describe('parseCli', () => {
     [['doctor', '--json'], 'doctor'],
     [['spec'], 'spec'],
     [['spec', '--json'], 'spec'],
+    [['spec', 'COW'], 'spec'],
+    [['merge', 'results'], 'merge'],
     [['cow', 'spec'], 'run'],
     [[], 'run'],
   ] as const)('%j means %s', ([words, command]) => {
@@ -40,7 +43,13 @@ describe('parseCli', () => {
     [['--seed'], /seed/],
     [['--keep=yes'], /keep/],
     [['doctor', 'now'], /doctor takes no arguments, got "now"/],
-    [['spec', 'COW-01'], /spec takes no arguments, got "COW-01"/],
+    [['merge'], /merge takes the reports of all shards/],
+    [['--repeat', '0'], /--repeat takes a whole number from 1/],
+    [['--shard', '0/3'], /--shard takes i\/n with i from 1 to n, such as 2\/3, got "0\/3"/],
+    [['--shard', '4/3'], /got "4\/3"/],
+    [['--shard', '1/0'], /got "1\/0"/],
+    [['--shard', '2'], /got "2"/],
+    [['--shard', '1/3/5'], /--shard/],
   ] as const)('%j is refused', ([words, message]) => {
     expect(() => parseCli(words)).toThrow(UsageError);
     expect(() => parseCli(words)).toThrow(message);

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { exitCodeOf, finish } from '../../../ci/report/finish.js';
 import { pendingCase, type CaseReport, type CaseState } from '../../../ci/report/model.js';
 import { quote, repeatUnitTest } from '../../../ci/report/repeat.js';
+import { roundLines } from '../../../ci/report/flaky.js';
 import { junitXml } from '../../../ci/report/junit.js';
 import { createResultsDir } from '../../../ci/report/results.js';
 import { ReportStore } from '../../../ci/report/store.js';
@@ -60,6 +61,19 @@ describe('summary', () => {
     expect(summaryLines(report, junitPath).slice(1, 7)).toEqual([
       'product failed: cow > promise', '  AssertionError: wrong', '  expected: 1', '  seen:     2', '  kernel: WARNING: x',
       '  repeat: npm start -- x',
+    ]);
+  });
+
+  test('tells which tests failed in some rounds only, and how to repeat each of them', () => {
+    const round = (at: number) => ({ label: `round ${at}`, facts: { round: String(at), seed: String(at * 10) } });
+    const inRounds = (name: string, ...states: CaseState[]) => states.map((state, at) =>
+      ended(state, { name, variant: round(at + 1), repeat: `again ${at + 1}` }));
+    const { cases } = storeOf(...inRounds('steady', 'passed', 'passed', 'passed'), ...inRounds('flaky', 'passed', 'failed', 'skipped'),
+      ...inRounds('broken', 'error', 'failed', 'failed'), ended('failed', { name: 'once' })).report;
+    expect(roundLines(cases)).toEqual([
+      '', 'flaky: cow > flaky: failed in 1 of 2 rounds', '  round 2, seed 20: again 2',
+      '', 'always fails: cow > broken: failed in 3 of 3 rounds',
+      '  round 1, seed 10: again 1', '  round 2, seed 20: again 2', '  round 3, seed 30: again 3',
     ]);
   });
 

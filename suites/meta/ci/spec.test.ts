@@ -6,9 +6,10 @@ import { junitXml } from '../../../ci/report/junit.js';
 import { pendingCase, type CaseReport } from '../../../ci/report/model.js';
 import type { Collected, KnownTest } from '../../../ci/select/collect.js';
 import { specCheck, specFindings } from '../../../ci/spec/check.js';
-import { parseResults, readLastRun, resultKey, type LastRun } from '../../../ci/spec/last-results.js';
+import { readLastResults, type LastResult, type LastResults } from '../../../ci/spec/last-results.js';
 import { parseSpec, readSpec } from '../../../ci/spec/load.js';
-import { specExitCode, specJson, specReport, specText } from '../../../ci/spec/report.js';
+import { specExitCode, specJson, specReport } from '../../../ci/spec/report.js';
+import { specText } from '../../../ci/spec/text.js';
 import { temporaryTree } from './temporary-tree.js';
 
 const table = `strict: false
@@ -34,7 +35,10 @@ const known = (name: string, specIds: string[], file = 'suites/cow/image.test.ts
   ({ id: name, file, suite: 'cow', name, specIds, moduleId: `/repo/${file}` });
 
 const all = (...tests: KnownTest[]): Collected => ({ tests, broken: [] });
-const noRun: LastRun = { from: undefined, resultOf: () => 'not run' };
+const noRun: LastResults = { endOf: () => ({ result: 'not run', from: undefined }) };
+const lastOf = (results: Readonly<Record<string, LastResult>>): LastResults => ({
+  endOf: (_, name) => ({ result: results[name] ?? 'not run', from: name in results ? 'results/x/junit.xml' : undefined }),
+});
 
 describe('the table', () => {
   test('is read with ids, places, sentences and reasons', () => {
@@ -90,41 +94,57 @@ describe('last results', () => {
     return { ...one, state, ...more };
   };
   const problem = { blame: 'product', isNamed: true, type: 'Error', message: '</testcase> <skipped/>', detail: '' } as const;
-  const junit = (...cases: CaseReport[]) => junitXml({ startedAt: new Date(0), wallMs: 0, properties: new Map(), origin: new Map(), cases });
+  const report = (cases: CaseReport[], origin: Record<string, string> = {}) =>
+    junitXml({ startedAt: new Date(0), wallMs: 0, properties: new Map(), origin: new Map(Object.entries(origin)), cases });
+  const lastIn = (...runs: string[]) => readLastResults(temporaryTree(
+    Object.fromEntries(runs.map((text, at) => [`results/2026-01-02T03-04-0${at}Z/junit.xml`, text]))));
+  const resultOf = (last: LastResults, name: string) => last.endOf('suites/cow/a.test.ts', name);
+  const run = (at: number) => `results/2026-01-02T03-04-0${at}Z/junit.xml`;
 
   test('are read back from our own JUnit', () => {
     const names = ['a "quoted" & <tagged> name/>', 'b\tc\u0001', 'fails', 'rig breaks', 'skipped', 'unfinished'] as const;
-    const results = parseResults(junit(
+    const last = lastIn(report([
       ended(names[0], 'passed'),
       ended(names[1], 'passed', { restoreMs: [3] }),
       ended(names[2], 'failed', { problems: [problem] }),
       ended(names[3], 'error', { problems: [{ ...problem, blame: 'rig' }] }),
       ended(names[4], 'skipped', { skipReason: '<failure' }),
       ended(names[5], 'pending'),
-    ));
-    expect(names.map((name) => results.get(resultKey('suites/cow/a.test.ts', name))))
-      .toEqual(['passed', 'passed', 'failed', 'failed', 'not run', 'not run']);
-    expect(results.size).toBe(names.length);
+    ]));
+    expect(names.map((name) => resultOf(last, name).result)).toEqual(['passed', 'passed', 'failed', 'failed', 'not run', 'not run']);
   });
 
-  test('of several tests with one name are the worst', () => {
-    const results = parseResults(junit(ended('a', 'failed', { problems: [problem] }), ended('a', 'passed')));
-    expect([...results.values()]).toEqual(['failed']);
+  test('of several rounds or flavours of one test are the worst', () => {
+    const variant = { label: 'round 2', facts: { round: '2' } };
+    const last = lastIn(report([ended('a', 'failed', { problems: [problem], variant }), ended('a', 'passed')]));
+    expect(resultOf(last, 'a').result).toBe('failed');
   });
 
-  test('are "not run" when nothing ran yet, or the test was not in the run', () => {
-    expect(readLastRun(temporaryTree())).toMatchObject({ from: undefined });
-    const root = temporaryTree({ 'results/latest/junit.xml': junit(ended('a', 'passed')) });
-    const last = readLastRun(root);
-    expect(last.from).toBe('results/latest/junit.xml');
-    expect(last.resultOf('suites/cow/a.test.ts', 'a')).toBe('passed');
-    expect(last.resultOf('suites/cow/b.test.ts', 'a')).toBe('not run');
+  test('are "not run" when nothing ran yet, or the test was in no run', () => {
+    expect(resultOf(readLastResults(temporaryTree()), 'a')).toEqual({ result: 'not run', from: undefined });
+    const last = lastIn(report([ended('a', 'passed')]));
+    expect(resultOf(last, 'a')).toEqual({ result: 'passed', from: run(0) });
+    expect(last.endOf('suites/cow/b.test.ts', 'a').result).toBe('not run');
+  });
+
+  test('are of the newest run that has the test, though newer ones ran others', () => {
+    const last = lastIn(report([ended('a', 'failed', { problems: [problem] }), ended('b', 'passed')]), report([ended('a', 'passed')]),
+      report([ended('c', 'passed')]));
+    expect(['c', 'b', 'a'].map((name) => resultOf(last, name))).toEqual([
+      { result: 'passed', from: run(2) }, { result: 'passed', from: run(0) }, { result: 'passed', from: run(1) },
+    ]);
+  });
+
+  test('are not those of a run that skipped the test, did not finish, tried another module, or left half a report', () => {
+    const last = lastIn(report([ended('a', 'passed')]), report([ended('a', 'skipped', { skipReason: 'x' })]), report([ended('a', 'pending')]),
+      report([ended('a', 'failed', { problems: [problem] })], { module: '../other' }), '<testsuites name="blksnap-suite" tests="1">');
+    expect(resultOf(last, 'a')).toEqual({ result: 'passed', from: run(0) });
   });
 });
 
 describe('the report', () => {
   const tests = [known('stays', ['COW-01', 'COW-01']), known('stays under load', ['COW-01']), known('of no promise', [])];
-  const last = { from: 'results/x/junit.xml', resultOf: (_: string, name: string) => (name === 'stays' ? 'passed' : 'not run') } as const;
+  const last = lastOf({ stays: 'passed' });
 
   test('names each id, its sentence, its tests and how they ended', () => {
     expect(specText(specReport(spec, all(...tests), last)).split('\n')).toEqual([
@@ -137,7 +157,12 @@ describe('the report', () => {
       'INT-01 (kernel) It serves linear.',
       '  later: it is not built yet',
       '',
-      'last results: results/x/junit.xml',
+      'group      ids    tests   passed   failed  not run  no test',
+      'FLT          1        0        0        0        0        1',
+      'COW          1        2        0        0        1        0',
+      'INT          1        0        0        0        0        1',
+      '',
+      'last results: results/x/junit.xml (1 test)',
       '1 more ids come later: INT-01',
       '2 ids, 1 proved, 1 unproved: FLT-01',
     ]);
@@ -145,7 +170,7 @@ describe('the report', () => {
 
   test('as JSON says the same', () => {
     expect(JSON.parse(specJson(specReport(spec, all(...tests), last)))).toMatchObject({
-      ids: 2, proved: 1, unproved: ['FLT-01'], unknown: [], broken: [], results: 'results/x/junit.xml',
+      ids: 2, proved: 1, unproved: ['FLT-01'], unknown: [], broken: [], runs: [{ from: 'results/x/junit.xml', tests: 1 }],
       behaviours: [
         { id: 'FLT-01', where: 'kernel', later: null, tests: [], result: 'not run' },
         { id: 'COW-01', tests: [{ name: 'stays', result: 'passed' }, { name: 'stays under load', result: 'not run' }], result: 'not run' },
@@ -172,9 +197,31 @@ describe('the report', () => {
     expect(specText(report)).toContain('does not load: a.test.ts: no such import');
   });
 
+  test('names the run of a result that the newest run does not have', () => {
+    const mixed: LastResults = { endOf: (_, name) => ({ result: 'passed', from: `results/${name === 'stays' ? '2' : '1'}/junit.xml` }) };
+    const lines = specText(specReport(spec, all(...tests), mixed)).split('\n');
+    expect(lines).toContain('    passed   suites/cow/image.test.ts > stays');
+    expect(lines).toContain('    passed   suites/cow/image.test.ts > stays under load  (1)');
+    expect(lines).toContain('last results: results/2/junit.xml (1 test)');
+    expect(lines).toContain('     not in it: results/1/junit.xml (1 test)');
+  });
+
+  test.for([
+    [['COW-01'], ['COW-01']],
+    [['cow'], ['COW-01']],
+    [['FLT', 'INT-01'], ['FLT-01', 'INT-01']],
+  ] as const)('of %j is of %j alone, and so is its exit code', ([words, ids]) => {
+    const report = specReport(spec, all(...tests), last, words);
+    expect(report.proofs.map(({ id }) => id)).toEqual(ids);
+    expect(specExitCode(report)).toBe(ids.some((id) => id === 'FLT-01') ? 1 : 0);
+  });
+
+  test('of a word that is no id and no group is refused with the nearest', () => {
+    expect(() => specReport(spec, all(...tests), last, ['CWO'])).toThrow(/"CWO" is no id or group of the table: did you mean COW/);
+  });
+
   test('shows one failed test as a failed id', () => {
-    const failing = { from: 'x', resultOf: (_: string, name: string) => (name === 'stays' ? 'failed' : 'passed') } as const;
-    const report = specReport(spec, all(...tests), failing);
+    const report = specReport(spec, all(...tests), lastOf({ stays: 'failed', 'stays under load': 'passed' }));
     expect(report.proofs.find(({ id }) => id === 'COW-01')?.result).toBe('failed');
     expect(specText(report)).toContain('2 tests, last result: 1 failed, 1 passed');
   });

@@ -1,13 +1,12 @@
 /** However a test ends, the report says so and says whom it speaks against. Method: a small project with every ending,
  *  run by the real vitest in a process of its own; its junit.xml is validated and compared case by case. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { validateXML } from 'xmllint-wasm';
 import type { CaseReport } from '../../../ci/report/model.js';
+import { runProject } from './projects/run-project.js';
 
 const schema = readFileSync(new URL('../../../ci/report/junit.xsd', import.meta.url), 'utf8');
 let cases: CaseReport[];
@@ -16,11 +15,7 @@ let resultsDir: string;
 
 beforeAll(() => {
   resultsDir = mkdtempSync(join(tmpdir(), 'verdicts-'));
-  const script = fileURLToPath(new URL('./projects/run.ts', import.meta.url));
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV)/.test(name)));
-  const run = spawnSync(process.execPath, ['--import', 'tsx', script, resultsDir], { encoding: 'utf8', env });
-  if (run.status !== 0) throw new Error(`the project did not run:\n${run.stderr}${run.stdout}`);
-  cases = JSON.parse(run.stdout) as CaseReport[];
+  cases = runProject(resultsDir);
   xml = readFileSync(join(resultsDir, 'junit.xml'), 'utf8');
 }, 60_000);
 
@@ -103,7 +98,7 @@ describe('junit.xml', () => {
 
   test('names spec ids, kernel, flavour and seed as properties', () => {
     const [passing = ''] = /<testcase name="passes".*?<\/testcase>/s.exec(xml) ?? [];
-    for (const [name, value] of [['spec', 'CBT-01'], ['spec', 'CBT-02'], ['kernel', '6.12'], ['flavour', 'fast'], ['seed', '42']]) {
+    for (const [name, value] of [['spec', 'CBT-01'], ['spec', 'CBT-02'], ['line', '6.12'], ['flavour', 'fast'], ['seed', '42']]) {
       expect(passing).toContain(`<property name="${name}" value="${value}"/>`);
     }
   });
