@@ -13,6 +13,7 @@ import { exitCodes, UsageError } from './cli/exit-codes.js';
 import { gateHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
 import { installMissing } from './host/install.js';
+import { klogCheck, metAllowances } from './klog/check.js';
 import { finish } from './report/finish.js';
 import { runOrigin } from './report/origin.js';
 import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
@@ -80,6 +81,8 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
       for (const { selection } of plan.parts) {
         await runTests({ root, project: 'suites', jobs, selection, store, repeat: repeatSuite, progress });
       }
+      const met = shard.count === 1 ? metAllowances(store.report) : undefined;
+      await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress);
     }
     return finish(store, options.json, progress);
   } finally {

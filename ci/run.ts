@@ -9,6 +9,7 @@ import { startHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
 import { doctor } from './host/doctor.js';
 import { installMissing } from './host/install.js';
+import { metAllowances, tellKlogFindings } from './klog/check.js';
 import { finish } from './report/finish.js';
 import { closingLine } from './report/summary.js';
 import { mergeReports } from './merge/command.js';
@@ -91,6 +92,10 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
       await runTests({ root, project: 'suites', jobs, store, progress, ...part });
       const own = store.report.cases.filter((one) => one.variant?.label === variant?.label);
       if (variant !== undefined) progress.say(`${variant.label}: ${closingLine(own)}`);
+    }
+    if (ready !== undefined) {
+      const isWhole = options.selection.length === 0 && shard.count === 1;
+      await tellKlogFindings(root, { kernel: { line: line.name, flavour }, met: isWhole ? metAllowances(store.report) : undefined }, store, progress);
     }
     return finish(store, options.json, progress);
   } finally {

@@ -6,6 +6,7 @@ export { readYaml, YamlReader, type YamlNode } from './yaml.js';
 export { bootGuest, machineKind, type BootOptions, type Stage } from './guest/boot.js';
 export { Guest, type GuestDisk, type RunningCommand, type RunOptions } from './guest/guest.js';
 export { formatKlog, type KlogLine } from './guest/klog.js';
+export { applies, isExpired, readKlogPolicy, type Allowance, type KlogPolicy } from './guest/klog-policy.js';
 export type { RunResult } from './guest/result.js';
 export type { DiskSpec, FullDiskSpec, MachineSpec } from './boot/spec.js';
 export { ProgrammableDisk, type HoldOptions } from './disk/programmable.js';

@@ -29,6 +29,7 @@ function caseElement(one: CaseReport, report: RunReport): string {
   if (variant !== undefined) facts.push(['variant', variant.label]);
   if (one.file !== '') facts.push(['file', one.file]);
   if (one.position !== undefined) facts.push(['position', String(one.position)]);
+  for (const name of one.klogAllowed) facts.push(['klogAllowed', name]);
   for (const restoreMs of one.restoreMs) facts.push(['restoreMs', restoreMs.toFixed(0)]);
   const className = one.file === '' ? one.suite : one.file.replace(/\.test\.ts$/, '').replaceAll('/', '.');
   const file = one.file === '' ? undefined : one.file;

@@ -47,6 +47,8 @@ export interface CaseReport {
   klogTail: readonly string[];
   /** Folder with what --keep kept of a failure; undefined when nothing was kept. */
   remains?: string;
+  /** Allowances of suites/kernel-log.yaml that its kernel log made use of. */
+  klogAllowed: readonly string[];
   /** Restore to first answer of each guest the test used. */
   restoreMs: readonly number[];
 }
@@ -85,5 +87,5 @@ export function count(cases: readonly CaseReport[]): Counts {
 export function pendingCase(
   of: Pick<CaseReport, 'id' | 'suite' | 'file' | 'name' | 'specIds' | 'repeat' | 'variant' | 'position'>,
 ): CaseReport {
-  return { ...of, state: 'pending', durationMs: 0, problems: [], klogTail: [], restoreMs: [] };
+  return { ...of, state: 'pending', durationMs: 0, problems: [], klogTail: [], klogAllowed: [], restoreMs: [] };
 }

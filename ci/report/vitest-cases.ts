@@ -10,6 +10,7 @@ import { caseId, type Variant } from './variant.js';
 interface SuiteMeta {
   readonly spec?: readonly string[];
   readonly klogTail?: readonly string[];
+  readonly klogAllowed?: readonly string[];
   readonly restoreMs?: number | readonly number[];
 }
 
@@ -34,6 +35,7 @@ export function applyResult(test: TestCase, target: CaseReport): void {
   const meta = test.meta() as SuiteMeta;
   target.durationMs = test.diagnostic()?.duration ?? 0;
   target.klogTail = meta.klogTail ?? [];
+  target.klogAllowed = meta.klogAllowed ?? [];
   target.restoreMs = [meta.restoreMs ?? []].flat();
   if (result.state === 'failed') fail(target, result.errors);
   else if (result.state === 'skipped') skip(test, target, result.note);

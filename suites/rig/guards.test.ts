@@ -5,7 +5,7 @@ import { doomedLab, rejection } from './guests.js';
 
 const splats: readonly (readonly [name: string, line: string])[] = [
   ['WARN', 'WARNING: CPU: 0 PID: 1 at block/blk-core.c:1 submit_bio+0x1/0x2'],
-  ['BUG', 'BUG: sleeping function called from invalid context at mm/slab.h:1'],
+  ['atomic sleep', 'BUG: sleeping function called from invalid context at mm/slab.h:1'],
   ['Oops', 'Oops: 0000 [#1] PREEMPT SMP'],
   ['lockdep', '[ BUG: Invalid wait context ]'],
   ['RCU stall', 'rcu: INFO: rcu_preempt self-detected stall on CPU'],
