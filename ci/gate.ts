@@ -60,7 +60,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   const all = await findTests('suites', jobs);
   const plan = makePlan([{ selection: all }], shard);
   const origin = await runOrigin(root, { ...options, selection: ['npm test'] }, plan);
-  const resultsDir = createResultsDir(root, new Date());
+  const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
   const repeatSuite = (file: string, name: string) => repeatSuiteTest(file, name, options);

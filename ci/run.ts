@@ -78,7 +78,7 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
   const rounds = roundsOf(seed, options.repeat).map((round) => ({ ...round, selection, repeat: repeatOf(options, round) }));
   const plan = makePlan(rounds, shard);
   const origin = await runOrigin(root, options, plan);
-  const resultsDir = createResultsDir(root, new Date());
+  const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
   for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);

@@ -4,6 +4,7 @@ import { attempt } from '../../vm/index.js';
 import type { Check } from './check.js';
 import { checkImports } from './deps.js';
 import { packageHosts, repositoryFiles } from './files.js';
+import { checkJobs } from './jobs.js';
 import { checkTidiness } from './tidy.js';
 
 const programTimeoutMs = 300_000;
@@ -24,6 +25,7 @@ export function codeChecks(root: string): Check[] {
     program('lint', ['../../node_modules/eslint/bin/eslint.js', '--config', 'ci/eslint.config.js', '.']),
     program('types', ['../../node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false', '-p', 'ci/tsconfig.json']),
     { name: 'imports', repeat: 'npm test', run: async () => checkImports(root, await repositoryFiles(root)) },
+    { name: 'CI definitions', repeat: 'npm test', run: () => Promise.resolve(checkJobs(root)) },
     {
       name: 'tidiness',
       repeat: 'npm test',

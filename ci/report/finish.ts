@@ -1,7 +1,9 @@
 /** The end of a run: verdict, summary or JSON, exit code. */
+import { appendFileSync } from 'node:fs';
 import { exitCodes } from '../cli/exit-codes.js';
 import type { Progress } from '../session/progress.js';
 import { jsonReport } from './json.js';
+import { markdown } from './markdown.js';
 import { count, pendingCase, type RunReport } from './model.js';
 import type { ReportStore } from './store.js';
 import { summaryLines } from './summary.js';
@@ -10,6 +12,7 @@ export function finish(store: ReportStore, isJson: boolean, progress: Progress):
   requireTests(store);
   requireReport(store);
   const exitCode = exitCodeOf(store.report);
+  tellGithub(store.report, progress);
   if (isJson) process.stdout.write(`${jsonReport(store.report, exitCode, store.junitPath)}\n`);
   else for (const line of summaryLines(store.report, store.junitPath)) progress.say(line);
   return exitCode;
@@ -20,6 +23,17 @@ export function exitCodeOf({ cases }: RunReport): number {
   const { failed, errors } = count(cases);
   if (failed > 0) return exitCodes.productFailed;
   return errors > 0 ? exitCodes.rigFailed : exitCodes.passed;
+}
+
+/** GitHub shows what a job's step writes into this file. */
+function tellGithub(report: RunReport, progress: Progress): void {
+  const path = process.env['GITHUB_STEP_SUMMARY'];
+  if (!path) return;
+  try {
+    appendFileSync(path, markdown(report));
+  } catch (error) {
+    progress.say(`cannot write the job's summary: ${(error as Error).message}`);
+  }
 }
 
 /** Silence is never a pass: a run in which nothing ran says so in the report too. */

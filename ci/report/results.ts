@@ -2,12 +2,15 @@
  *  Files are replaced whole (temporary file, then rename), so a reader never meets half a report. */
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Shard } from '../select/plan.js';
 
-/** Creates a folder that no other run has, also when two start in the same second. */
-export function createResultsDir(root: string, now: Date): string {
+/** Creates a folder that no other run has, also when two start in the same second. Those of shards differ in their names,
+ *  since CI systems lay them side by side. */
+export function createResultsDir(root: string, now: Date, { index, count }: Shard = { index: 1, count: 1 }): string {
   const results = join(root, 'results');
   mkdirSync(results, { recursive: true });
-  const stamp = now.toISOString().replace(/\.\d+Z$/, 'Z').replaceAll(':', '-');
+  const time = now.toISOString().replace(/\.\d+Z$/, 'Z').replaceAll(':', '-');
+  const stamp = count === 1 ? time : `${time}-shard-${index}-of-${count}`;
   for (let attempt = 1; ; attempt++) {
     const dir = join(results, attempt === 1 ? stamp : `${stamp}-${attempt}`);
     try {

@@ -46,23 +46,39 @@ export async function ensureKernel(line: KernelLine, flavour: string, options: L
   const key = contentKey(String(RECIPE), source.id, patchesKey(patches), mergedConfig(fragments), compiler);
   const room = await cacheRoom('kernels');
   const dir = join(room, key);
-  const found = await openKernel(dir);
+  const workDir = join(room, 'work', line.name);
+  const places = placesOf(dir, join(workDir, 'source'), join(workDir, flavour));
+  const found = await openKernel(dir, places);
   if (found) return found;
   return withLock(`line-${line.name}`, options, async () => {
-    const meanwhile = await openKernel(dir);
+    const meanwhile = await openKernel(dir, places);
     if (meanwhile) return meanwhile;
-    const workDir = join(room, 'work', line.name);
-    const work: Work = { line, flavour, source, patches, fragments, tree: join(workDir, 'source'), objects: join(workDir, flavour) };
+    const work: Work = { line, flavour, source, patches, fragments, tree: places.sourceDir, objects: places.objectDir };
     await prune(room, KERNELS_KEPT, ['work']);
     await build(work, join(workDir, `${flavour}.log`), options);
     return keep(work, key, dir);
   });
 }
 
-async function openKernel(dir: string): Promise<KernelBuild | undefined> {
+type Places = Pick<KernelBuild, 'bzImage' | 'buildDir' | 'modulesDir' | 'configPath' | 'sourceDir' | 'objectDir'>;
+
+/** Not read from the entry: a cache may have been brought here from where it had another path, as CI systems do. */
+function placesOf(dir: string, sourceDir: string, objectDir: string): Places {
+  return {
+    bzImage: join(dir, 'bzImage'),
+    buildDir: join(dir, 'build'),
+    modulesDir: join(dir, 'modules'),
+    configPath: join(dir, 'config'),
+    sourceDir,
+    objectDir,
+  };
+}
+
+async function openKernel(dir: string, places: Places): Promise<KernelBuild | undefined> {
   const kernel = await readJson<KernelBuild>(join(dir, 'kernel.json'));
-  if (kernel) await touch(dir);
-  return kernel;
+  if (!kernel) return undefined;
+  await touch(dir);
+  return { ...kernel, ...places };
 }
 
 async function build(work: Work, logPath: string, options: LockOptions): Promise<void> {
@@ -119,12 +135,7 @@ async function keep(work: Work, key: string, dir: string): Promise<KernelBuild> 
       flavour: work.flavour,
       key,
       release: (await readFile(join(objects, 'include/config/kernel.release'), 'utf8')).trim(),
-      bzImage: join(dir, 'bzImage'),
-      buildDir: join(dir, 'build'),
-      sourceDir: tree,
-      objectDir: objects,
-      modulesDir: join(dir, 'modules'),
-      configPath: join(dir, 'config'),
+      ...placesOf(dir, tree, objects),
     };
     await writeFile(join(unfinished, 'kernel.json'), `${JSON.stringify(kernel, null, 2)}\n`);
     return kernel;

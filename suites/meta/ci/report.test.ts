@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { exitCodeOf, finish } from '../../../ci/report/finish.js';
 import { pendingCase, type CaseReport, type CaseState } from '../../../ci/report/model.js';
 import { quote, repeatUnitTest } from '../../../ci/report/repeat.js';
@@ -105,6 +105,26 @@ describe('results', () => {
     expect(dirs).toEqual([join(root, 'results/2026-01-02T03-04-05Z'), join(root, 'results/2026-01-02T03-04-05Z-2')]);
     expect(readlinkSync(join(root, 'results/latest'))).toBe('2026-01-02T03-04-05Z-2');
     expect(readdirSync(join(root, 'results'))).toHaveLength(3);
+  });
+
+  test('of shards have folders that do not meet', () => {
+    const now = new Date('2026-01-02T03:04:05Z');
+    expect(createResultsDir(temporaryTree(), now, { index: 2, count: 3 })).toMatch(/results\/2026-01-02T03-04-05Z-shard-2-of-3$/);
+  });
+
+  test('are shown on the page of a GitHub job, and one that cannot be written is told', () => {
+    const path = join(temporaryTree(), 'summary.md');
+    vi.stubEnv('GITHUB_STEP_SUMMARY', path);
+    const problem = { blame: 'product', isNamed: false, type: 'AssertionError', message: 'wrong `bytes`', detail: '' } as const;
+    const store = storeOf(ended('failed', { name: 'a|b <i>', specIds: ['COW-01'], problems: [problem], repeat: "npm start -- 'x'" }), ended('passed'));
+    finish(store, false, quietProgress());
+    const text = readFileSync(path, 'utf8');
+    expect(text).toMatch(/^## 1 passed, 1 failed, 0 skipped\n/);
+    expect(text).toContain('| cow | 1 | 1 | 0 | 0 | 0.0 s |');
+    expect(text).toContain('**product failed: cow \\> a\\|b \\<i\\>** COW-01\n\n    AssertionError: wrong `bytes`\n    repeat: npm start -- \'x\'');
+    vi.stubEnv('GITHUB_STEP_SUMMARY', '/nowhere/at/all');
+    expect(finish(store, false, quietProgress())).toBe(1);
+    vi.unstubAllEnvs();
   });
 
   test('a report that cannot be written is told at the end, and ends with 3', () => {
