@@ -142,7 +142,7 @@ export class Guest implements AsyncDisposable {
   }
 
   async readFile(path: string): Promise<Buffer> {
-    return (await this.run(['/bin/busybox', 'cat', path])).stdout;
+    return (await this.run(['cat', path])).stdout;
   }
 
   async writeFile(path: string, data: Uint8Array | string): Promise<void> {

@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -489,6 +491,13 @@ static void write_text(const char *path, const char *text)
 	close(fd);
 }
 
+static int is_tmpfs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == TMPFS_MAGIC;
+}
+
 static void mount_all(void)
 {
 	static const struct {
@@ -506,16 +515,20 @@ static void mount_all(void)
 	};
 	size_t i;
 
-	/* What this kernel lacks, or has mounted already, is passed over. */
+	/* What this kernel lacks, or has mounted already, is passed over: under virtme-ng its init came before us. */
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		mount(table[i].type, table[i].where, table[i].type, 0, table[i].data);
+		if (strcmp(table[i].type, "tmpfs") || !is_tmpfs(table[i].where))
+			mount(table[i].type, table[i].where, table[i].type, 0, table[i].data);
 }
 
 static void environment(void)
 {
 	struct rlimit files = { 65536, 65536 };
 
-	setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1);
+	/* What virtme-ng's init was given must not reach programs. */
+	clearenv();
+	/* Under virtme-ng (vm/boot/vng/hook.ts) our tools are in a folder of their own, and so is what the host may lack. */
+	setenv("PATH", "/run/tools:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/run/fallback", 1);
 	setenv("HOME", "/tmp", 1);
 	setenv("TMPDIR", "/tmp", 1);
 	setenv("LC_ALL", "C", 1);
