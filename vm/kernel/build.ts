@@ -13,7 +13,7 @@ import { findProgram } from '../proc/find.js';
 import { checkConfig, mergedConfig, readFragments, type Fragment } from './config.js';
 import type { KernelLine } from './lines.js';
 import { make } from './make.js';
-import { patchesKey, readPatches, syncTree, type Patch } from './patch.js';
+import { patchesKey, readPatch, readPatches, syncTree, type Patch } from './patch.js';
 import { countObjects, removeUnfinishedObjects } from './resume.js';
 import { ensureSource, type PristineSource } from './source.js';
 import { compilerVersion } from './tool.js';
@@ -27,6 +27,7 @@ const OBJECTS_GUESS = 1340;
 const RECIPE = 1;
 /** About 100 MB each. */
 const KERNELS_KEPT = 8;
+const VARIANTS_KEPT = 32;
 const ARCH_IMAGE = 'arch/x86/boot/bzImage';
 
 interface Work {
@@ -39,14 +40,23 @@ interface Work {
   readonly objects: string;
 }
 
-export async function ensureKernel(line: KernelLine, flavour: string, options: LockOptions = {}): Promise<KernelBuild> {
+export interface KernelOptions extends LockOptions {
+  /** Patches to go behind the line's own, such as a mutant. What comes of them is kept apart from the line's kernels,
+   *  so that many of these do not push out one of those. */
+  readonly extraPatches?: readonly string[];
+}
+
+export async function ensureKernel(line: KernelLine, flavour: string, options: KernelOptions = {}): Promise<KernelBuild> {
   if (!line.flavours.includes(flavour)) throw new RangeError(`line ${line.name} has no flavour ${flavour}; it has ${line.flavours.join(', ')}`);
-  const [patches, fragments, compiler] = await Promise.all([readPatches(line.patchesDir), readFragments(flavour), compilerVersion()]);
+  const [series, extra, fragments, compiler] = await Promise.all([
+    readPatches(line.patchesDir), Promise.all((options.extraPatches ?? []).map(readPatch)), readFragments(flavour), compilerVersion()]);
+  const patches = [...series, ...extra];
   const source = await ensureSource(line, options);
   const key = contentKey(String(RECIPE), source.id, patchesKey(patches), mergedConfig(fragments), compiler);
-  const room = await cacheRoom('kernels');
+  const kernels = await cacheRoom('kernels');
+  const [room, kept] = extra.length > 0 ? [await cacheRoom('variants'), VARIANTS_KEPT] : [kernels, KERNELS_KEPT];
   const dir = join(room, key);
-  const workDir = join(room, 'work', line.name);
+  const workDir = join(kernels, 'work', line.name);
   const places = placesOf(dir, join(workDir, 'source'), join(workDir, flavour));
   const found = await openKernel(dir, places);
   if (found) return found;
@@ -54,7 +64,7 @@ export async function ensureKernel(line: KernelLine, flavour: string, options: L
     const meanwhile = await openKernel(dir, places);
     if (meanwhile) return meanwhile;
     const work: Work = { line, flavour, source, patches, fragments, tree: places.sourceDir, objects: places.objectDir };
-    await prune(room, KERNELS_KEPT, ['work']);
+    await prune(room, kept, ['work']);
     await build(work, join(workDir, `${flavour}.log`), options);
     return keep(work, key, dir);
   });

@@ -21,7 +21,11 @@ const APPLY_TIMEOUT_MS = 60_000;
 /** The series in the order of its file names; a missing folder is an empty series. */
 export async function readPatches(dir: string): Promise<Patch[]> {
   const names = (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.patch')).sort();
-  return Promise.all(names.map(async (name) => ({ path: join(dir, name), text: await readFile(join(dir, name), 'utf8') })));
+  return Promise.all(names.map((name) => readPatch(join(dir, name))));
+}
+
+export async function readPatch(path: string): Promise<Patch> {
+  return { path, text: await readFile(path, 'utf8') };
 }
 
 export function patchesKey(patches: readonly Patch[]): string {

@@ -1,9 +1,10 @@
 /** A line's patched tree for those who read it, such as style checks: brought up to the series, and held so meanwhile. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheRoom } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
 import type { KernelLine } from './lines.js';
-import { readPatches, syncTree } from './patch.js';
+import { applyPatches, readPatches, syncTree } from './patch.js';
 import { ensureSource } from './source.js';
 
 export interface PatchedTree {
@@ -21,4 +22,12 @@ export async function withPatchedTree<T>(line: KernelLine, options: LockOptions,
     await syncTree(source, patches, sourceDir);
     return work({ sourceDir, patches: patches.map(({ path }) => path) });
   });
+}
+
+/** What files of the kernel hold once the series is applied. Builds may run meanwhile. */
+export async function patchedFiles(line: KernelLine, files: readonly string[], options: LockOptions = {}): Promise<Map<string, Buffer>> {
+  const source = await ensureSource(line, options);
+  const patched = await applyPatches(source, await readPatches(line.patchesDir));
+  const contents = files.map(async (file) => [file, patched.get(file) ?? await readFile(join(source.dir, file))] as const);
+  return new Map(await Promise.all(contents));
 }
