@@ -1,5 +1,6 @@
 /** npm test: the project's own gate. Checks of the code, unit tests of the runner, kernel style, then the suites;
  *  every step and every test is a case of one report. A step that fails does not stop the others. */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KernelLine } from '../vm/index.js';
 import { checkChoices } from './build/choices.js';
@@ -14,6 +15,7 @@ import { gateHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
 import { installMissing } from './host/install.js';
 import { klogCheck, metAllowances } from './klog/check.js';
+import { mutantsCheck } from './mutants/refresh.js';
 import { finish } from './report/finish.js';
 import { runOrigin } from './report/origin.js';
 import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
@@ -37,7 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${gateHelp}\n`);
     return exitCodes.passed;
   }
-  if (options.command !== 'run' || options.selection.length > 0) {
+  if (options.command !== 'run' || options.selection.length + options.specIds.length > 0) {
     throw new UsageError('npm test runs everything; to select, list or look at the machine use npm start');
   }
   if (options.repeat > 1) {
@@ -76,7 +78,8 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
     const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
     if (ready !== undefined) {
       const kernel = kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options));
-      if (shard.index === 1) await runChecks(kernel, store, progress);
+      const mutants = mutantsCheck(root, { line: kernelLine, moduleDir: join(root, 'module') });
+      if (shard.index === 1) await runChecks([...kernel, mutants], store, progress);
       passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
       for (const { selection } of plan.parts) {
         await runTests({ root, project: 'suites', jobs, selection, store, repeat: repeatSuite, progress });

@@ -10,6 +10,7 @@ import { runMain } from './cli/main.js';
 import { doctor } from './host/doctor.js';
 import { installMissing } from './host/install.js';
 import { metAllowances, tellKlogFindings } from './klog/check.js';
+import { mutantsCommand } from './mutants/command.js';
 import { finish } from './report/finish.js';
 import { closingLine } from './report/summary.js';
 import { mergeReports } from './merge/command.js';
@@ -20,6 +21,7 @@ import { ReportStore } from './report/store.js';
 import { variantDir } from './report/variant.js';
 import { collectTests, type Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
+import { selectBySpec } from './select/by-spec.js';
 import { makePlan, type Shard } from './select/plan.js';
 import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
@@ -36,6 +38,7 @@ import { specText } from './spec/text.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(argv: readonly string[]): Promise<number> {
+  if (argv[0] === 'mutants') return await mutantsCommand(root, argv.slice(1), findTests);
   const options = parseCli(argv);
   if (options.command === 'help') return print(startHelp);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
@@ -46,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const all = await findTests(options);
     if (options.command === 'spec') return printSpec(all, options);
-    const selection = select(options.selection, all);
+    const selection = selectBySpec(options.specIds, select(options.selection, all));
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
     await installMissing(progress);
     return await runSuites({ options, line, selection, session, progress });

@@ -8,6 +8,8 @@ import { didYouMean } from './nearest.js';
 export interface CliOptions {
   /** Suites, files or name patterns, empty means all; for spec ids or groups, for merge reports or their folders. */
   readonly selection: readonly string[];
+  /** Ids of the spec: only tests that name one of them; empty means any. */
+  readonly specIds: readonly string[];
   readonly command: 'run' | 'list' | 'spec' | 'merge' | 'doctor' | 'help';
   /** Drives every random choice; random when not given. */
   readonly seed: number;
@@ -30,6 +32,7 @@ export interface CliOptions {
 const options = {
   list: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
+  spec: { type: 'string', multiple: true },
   seed: { type: 'string' },
   repeat: { type: 'string' },
   shard: { type: 'string' },
@@ -56,6 +59,7 @@ export function parseCli(argv: readonly string[]): CliOptions {
   if (word === 'merge' && rest.length === 0) throw new UsageError('merge takes the reports of all shards, or folders that hold them');
   return {
     selection: rest,
+    specIds: values.spec ?? [],
     command: values.help ? 'help' : word ?? (values.list ? 'list' : 'run'),
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,

@@ -4,11 +4,13 @@ npm start -- doctor        what this machine has, what is missing, and the next 
 npm start -- spec [id ...] every promise, the tests that prove it, and how they last ended; boots nothing.
                            An id or a group (COW) shows only these
 npm start -- merge PATH ...  joins the reports of all shards of a run into one, with its summary and exit code
+npm start -- mutants       proves that the tests can fail: plants known bugs, one at a time (--help says more)
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
 Without arguments every suite runs. A name pattern is part of a test's name.
 
   --list           list suites and tests with the spec ids they prove; boots nothing
+  --spec COW-03    only tests that name this id of the spec; may be given again
   --seed N         repeat the random choices of an earlier run (printed at its start)
   --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
   --shard i/n      run only the i-th of n equal parts of the selection; one part per machine, then merge

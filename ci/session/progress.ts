@@ -10,6 +10,8 @@ export interface Step {
   /** Ends the step with a lasting line; `note` replaces the detail. */
   done(note?: string): void;
   fail(note: string): void;
+  /** Ends the step without a line. */
+  drop(): void;
 }
 
 export class Progress {
@@ -60,6 +62,10 @@ export class Progress {
       },
       done: (note = '') => end('ok  ', 32, note),
       fail: (note) => end('FAIL', 31, note),
+      drop: () => {
+        clearInterval(ticker);
+        this.#clear();
+      },
     };
   }
 

@@ -1,7 +1,7 @@
 /** Runs selected tests with vitest into a ReportStore, with a line per test and a live line of how far it is. */
 import type { Reporter, TestSpecification, Vitest } from 'vitest/node';
 import { CaseReporter } from '../report/reporter.js';
-import { pendingCase } from '../report/model.js';
+import { pendingCase, type CaseReport } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
 import { caseLine } from '../report/summary.js';
 import type { Repeat } from '../report/repeat.js';
@@ -20,6 +20,10 @@ export interface TestRun {
   readonly progress: Progress;
   /** As which of several the tests run; undefined when they run once. */
   readonly variant?: Variant | undefined;
+  /** Is told of each test as it ends, instead of lines being shown; only the live line shows the title. */
+  readonly observer?: { readonly title: string; onCaseEnd(ended: CaseReport): void };
+  /** Ends the run early: tests that are under way end, others do not begin and stay pending. */
+  readonly stop?: AbortSignal;
 }
 
 /** Puts every selected test into the report before anything runs, so that a dead host leaves no gap. */
@@ -33,7 +37,8 @@ export async function runTests(run: TestRun): Promise<void> {
   announce(selection, store, run.repeat, variant);
   const total = selection.tests.length;
   const ended = new Set<string>();
-  const step = progress.step(variant === undefined ? run.project : `${run.project} (${variant.label})`);
+  const title = variant === undefined ? run.project : `${run.project} (${variant.label})`;
+  const step = progress.step(run.observer?.title ?? title);
   step.update(`0 of ${total} tests`);
   const reporter: Reporter = new CaseReporter({
     root: run.root,
@@ -43,17 +48,20 @@ export async function runTests(run: TestRun): Promise<void> {
     variant,
     onCaseEnd: (one) => {
       ended.add(one.id);
-      progress.say(caseLine(one, progress));
+      if (run.observer === undefined) progress.say(caseLine(one, progress));
+      else run.observer.onCaseEnd(one);
       step.update(`${ended.size} of ${total} tests`, ended.size / Math.max(total, ended.size));
     },
   });
   reporter.onUserConsoleLog = (log) => progress.say(log.content.trimEnd());
   const vitest = await openVitest(run.root, run.project, run.jobs, reporter);
+  run.stop?.addEventListener('abort', () => void vitest.cancelCurrentRun('test-failure'), { once: true });
   try {
     await vitest.runTestSpecifications(specificationsOf(vitest, selection), false);
   } finally {
     await vitest.close();
   }
+  if (run.observer !== undefined) return step.drop();
   const isGood = [...ended].every((id) => ['passed', 'skipped'].includes(store.find(id)?.state ?? 'pending'));
   step[isGood ? 'done' : 'fail'](`${ended.size} of ${total} tests`);
 }

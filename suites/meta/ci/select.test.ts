@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../../../ci/cli/exit-codes.js';
 import { listText } from '../../../ci/select/list.js';
+import { selectBySpec } from '../../../ci/select/by-spec.js';
 import { select } from '../../../ci/select/select.js';
 import type { Collected, KnownTest } from '../../../ci/select/collect.js';
 
@@ -66,4 +67,11 @@ test('the list shows suites, files, names and spec ids', () => {
     'does not load: suites/attach/bad.test.ts: no such import',
     '4 tests',
   ]);
+});
+
+test('an id of the spec selects the tests that name it, within what was selected', () => {
+  expect(selectBySpec(['CBT-02'], all).tests).toHaveLength(1);
+  expect(selectBySpec([], all).tests).toHaveLength(4);
+  expect(() => selectBySpec(['CBT-03'], all)).toThrow(/no selected test names the id "CBT-03": did you mean CBT-02/);
+  expect(() => selectBySpec(['CBT-02'], select(['cow'], all))).toThrow(UsageError);
 });

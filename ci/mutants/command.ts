@@ -1,0 +1,59 @@
+/** npm start -- mutants: plants known bugs, one at a time, and tells which of them the tests catch. */
+import type { KernelLine } from '../../vm/index.js';
+import { checkChoices } from '../build/choices.js';
+import { moduleFolder } from '../build/prepare.js';
+import { exitCodes, RigError } from '../cli/exit-codes.js';
+import { installMissing } from '../host/install.js';
+import { select, type Selection } from '../select/select.js';
+import { Progress } from '../session/progress.js';
+import { openSession } from '../session/session.js';
+import { readSpec } from '../spec/load.js';
+import { readMutants, selectMutants, type Mutant } from './load.js';
+import { mutantsHelp, parseMutantsCli, type MutantsOptions } from './options.js';
+import { refreshMutants } from './refresh.js';
+import { runMutants } from './run.js';
+
+/** Finds the tests that there are; the entry knows how. */
+export type FindTests = (options: MutantsOptions) => Promise<Selection>;
+
+/** `argv` is what stands behind `mutants`. */
+export async function mutantsCommand(root: string, argv: readonly string[], findTests: FindTests): Promise<number> {
+  const options = parseMutantsCli(argv);
+  if (options.command === 'help') return print(mutantsHelp);
+  const chosen = selectMutants([...options.selection, ...options.specIds], readMutants(root, readSpec(root)));
+  if (options.command === 'list') return print(options.json ? JSON.stringify(chosen) : listText(chosen));
+  const progress = new Progress(options.json ? process.stderr : process.stdout);
+  const line: KernelLine = await checkChoices(options);
+  const moduleDir = moduleFolder(root, options);
+  const session = openSession();
+  try {
+    if (options.refresh) return await refreshMutants(chosen, { line, moduleDir }, progress);
+    const tests = await allTests(options, findTests);
+    await installMissing(progress);
+    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: { all: tests, others: others(options, tests) } });
+  } finally {
+    await session.close();
+  }
+}
+
+async function allTests(options: MutantsOptions, findTests: FindTests): Promise<Selection['tests']> {
+  const { tests, broken } = await findTests({ ...options, selection: [], specIds: [] });
+  if (broken[0] !== undefined) throw new RigError(`${broken[0].file} does not load: ${broken[0].error}`);
+  return tests;
+}
+
+function others({ all, also }: MutantsOptions, tests: Selection['tests']): Selection['tests'] | undefined {
+  if (all) return tests;
+  return also.length > 0 ? select(also, { tests, broken: [] }).tests : undefined;
+}
+
+function listText(mutants: readonly Mutant[]): string {
+  const blocks = mutants.map(({ name, specIds, breaks, forWhom, howBad }) =>
+    `${name}  [${specIds.join(' ')}]\n  ${breaks}\n  For whom: ${forWhom}\n  How bad: ${howBad}`);
+  return [...blocks, `${mutants.length} mutants of ${new Set(mutants.flatMap(({ specIds }) => specIds)).size} ids`].join('\n');
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return exitCodes.passed;
+}

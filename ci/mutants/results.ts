@@ -1,0 +1,83 @@
+/** What is known of each mutant, as text for people, as JSON, and as cases of the run's JUnit. Pure. */
+import { pendingCase, type CaseReport } from '../report/model.js';
+import { quote } from '../report/repeat.js';
+import { duration } from '../report/text.js';
+import type { Mutant } from './load.js';
+import type { Judgement } from './verdict.js';
+
+/** `broken`: it does not apply, does not build or does not boot, so nothing was tried. */
+export interface MutantResult extends Omit<Judgement, 'verdict'> {
+  readonly mutant: Mutant;
+  readonly verdict: Judgement['verdict'] | 'broken';
+  /** From the start of its tests to the first failure; undefined when nothing killed it. */
+  readonly killedAfterMs: number | undefined;
+  /** Building and testing. */
+  readonly wallMs: number;
+}
+
+const namesShown = 3;
+
+export function mutantsTable(results: readonly MutantResult[]): string[] {
+  const rows = results.map((result) => [
+    result.mutant.name,
+    result.mutant.specIds.join(' '),
+    result.killedAfterMs === undefined ? '' : duration(result.killedAfterMs),
+    whatHappened(result),
+  ]);
+  const widths = [0, 1, 2].map((column) => Math.max(...[['mutant', 'ids', 'after'], ...rows].map((row) => (row[column] ?? '').length)));
+  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd();
+  return [line(['mutant', 'ids', 'after', 'killed by']), ...results.flatMap((result, index) => [line(rows[index] ?? []), ...details(result)])];
+}
+
+/** `N killed, N survived, N say nothing`, and how many exactly when all tests ran. */
+export function mutantsCount(results: readonly MutantResult[]): string {
+  const having = (...verdicts: MutantResult['verdict'][]) => results.filter(({ verdict }) => verdicts.includes(verdict)).length;
+  const known = results.filter(({ isExact }) => isExact !== undefined);
+  const exact = known.length > 0 ? `, ${known.filter(({ isExact }) => isExact).length} of ${known.length} by exactly the tests of its ids` : '';
+  return `${having('killed')} killed, ${having('survived')} survived, ${having('unknown', 'broken')} say nothing${exact}`;
+}
+
+export function mutantsJson(results: readonly MutantResult[]): object {
+  return {
+    mutants: results.map(({ mutant, ...rest }) => ({
+      name: mutant.name, file: mutant.file, specIds: mutant.specIds, ...rest,
+      killedAfterMs: rest.killedAfterMs ?? null, isExact: rest.isExact ?? null, note: rest.note ?? null,
+    })),
+  };
+}
+
+export function mutantCase({ name, file, specIds }: Mutant): CaseReport {
+  return pendingCase({ id: `mutant:${name}`, suite: 'mutants', file, name, specIds, repeat: `npm start -- mutants ${quote(name)}` });
+}
+
+/** Survived: our tests failed. Anything else that is not killed is the rig's. */
+export function applyToCase(one: CaseReport, { verdict, note, wallMs }: MutantResult): void {
+  one.durationMs = wallMs;
+  one.state = verdict === 'killed' ? 'passed' : verdict === 'survived' ? 'failed' : 'error';
+  const blame = verdict === 'survived' ? 'product' : 'rig';
+  const message = verdict === 'survived' ? `survived: ${note ?? ''}` : note ?? verdict;
+  one.problems = verdict === 'killed' ? [] : [{ blame, isNamed: true, type: `Mutant${verdict}`, message, detail: '' }];
+}
+
+function whatHappened({ verdict, killedBy, note }: MutantResult): string {
+  if (verdict !== 'killed') return `${verdict === 'survived' ? '**survived**' : verdict}: ${note?.split('\n')[0] ?? ''}`;
+  const more = killedBy.length > 1 ? ` (and ${killedBy.length - 1} more)` : '';
+  return `${shortName(killedBy[0] ?? '')}${more}`;
+}
+
+function details({ isExact, alsoFailed, passed, unsure }: MutantResult): string[] {
+  const some = (what: string, names: readonly string[]) => (names.length === 0 ? [] : [
+    `  ${names.length} ${what}:`, ...names.slice(0, namesShown).map((name) => `    ${shortName(name)}`),
+    ...(names.length > namesShown ? [`    and ${names.length - namesShown} more`] : [])]);
+  return [
+    ...(isExact === true ? ['  exactly tests of its ids failed'] : []),
+    ...some('failed though they name none of its ids', alsoFailed),
+    ...(isExact === undefined ? [] : some('name an id and passed', passed)),
+    ...some('say nothing: the rig failed, or they fail without the mutant too', unsure),
+  ];
+}
+
+function shortName(name: string): string {
+  return name.replace(/^suites\//, '');
+}
+
