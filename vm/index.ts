@@ -4,6 +4,8 @@ export * from './guest/errors.js';
 export * from './units.js';
 export { readYaml, YamlReader, type YamlNode } from './yaml.js';
 export { bootGuest, machineKind, type BootOptions, type Stage } from './guest/boot.js';
+export { drivers, openGuest, type DriverName } from './guest/drivers.js';
+export { VirtmeMissingError } from './boot/vng/package.js';
 export { Guest, type GuestDisk, type RunningCommand, type RunOptions } from './guest/guest.js';
 export { formatKlog, type KlogLine } from './guest/klog.js';
 export { applies, isExpired, readKlogPolicy, type Allowance, type KlogPolicy } from './guest/klog-policy.js';

@@ -28,32 +28,51 @@ export interface MachineArgs {
 export const PORT_NAME = 'agent';
 
 /** oops=panic and panic=-1 with -no-reboot: QEMU ends at once after a panic or an oops. */
-const KERNEL_ARGS = [
+export const KERNEL_LINE_ARGS: readonly string[] = [
   'console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'reboot=t',
-  'root=/dev/vda', 'ro', 'rootfstype=ext4', 'init=/sbin/agent',
   'tsc=reliable', 'no_timer_check', 'random.trust_cpu=on', 'sysrq_always_enabled',
   'sysctl.kernel.hung_task_timeout_secs=20', 'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
 ];
+const ROOT_LINE_ARGS = ['root=/dev/vda', 'ro', 'rootfstype=ext4', 'init=/sbin/agent'];
 
 export function machineArgv(args: MachineArgs): string[] {
   const { spec, paths } = args;
-  const scsi = spec.disks.some((disk) => disk.bus === 'scsi');
   return [
     'qemu-system-x86_64', '-M', 'q35', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot',
-    '-accel', args.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm',
-    '-cpu', args.accelerator === 'tcg' ? 'max' : 'host',
-    // One CPU per socket: the firmware's MP table, from which a kernel without ACPI learns, lists one per package.
-    '-smp', `${spec.cpus},sockets=${spec.cpus},cores=1,threads=1`, '-m', String(spec.memoryMiB),
-    '-kernel', paths.kernel, '-append', KERNEL_ARGS.join(' '),
+    ...acceleratorArgv(args.accelerator), '-smp', smp(spec.cpus), '-m', String(spec.memoryMiB),
+    '-kernel', paths.kernel, '-append', [...KERNEL_LINE_ARGS, ...ROOT_LINE_ARGS].join(' '),
+    ...linesArgv(paths),
+    '-blockdev', `driver=raw,node-name=root,read-only=on,file.driver=file,file.locking=off,file.filename=${quote(paths.root)}`,
+    '-device', 'virtio-blk-pci,drive=root,serial=root',
+    ...disksArgv(args),
+    ...(args.incomingFd === undefined ? [] : ['-incoming', `fd:${args.incomingFd}`]),
+  ];
+}
+
+export function acceleratorArgv(accelerator: AcceleratorName): string[] {
+  return accelerator === 'tcg' ? ['-accel', 'tcg,thread=multi', '-cpu', 'max'] : ['-accel', 'kvm', '-cpu', 'host'];
+}
+
+/** One CPU per socket: the firmware's MP table, from which a kernel without ACPI learns, lists one per package. */
+export function smp(cpus: number): string {
+  return `${cpus},sockets=${cpus},cores=1,threads=1`;
+}
+
+/** The lines between us and the machine: console, monitor, control port. */
+export function linesArgv(paths: MachinePaths): string[] {
+  return [
     '-chardev', `socket,id=console,path=${quote(paths.consoleSocket)}`, '-serial', 'chardev:console',
     '-chardev', `socket,id=qmp,path=${quote(paths.qmpSocket)}`, '-mon', 'chardev=qmp,mode=control',
     '-device', 'virtio-serial-pci',
     '-chardev', `socket,id=port,path=${quote(paths.portSocket)}`, '-device', `virtserialport,chardev=port,name=${PORT_NAME}`,
-    '-blockdev', `driver=raw,node-name=root,read-only=on,file.driver=file,file.locking=off,file.filename=${quote(paths.root)}`,
-    '-device', 'virtio-blk-pci,drive=root,serial=root',
+  ];
+}
+
+export function disksArgv({ spec, paths }: MachineArgs): string[] {
+  const scsi = spec.disks.some((disk) => disk.bus === 'scsi');
+  return [
     ...(scsi ? ['-device', 'virtio-scsi-pci,id=scsi'] : []),
     ...spec.disks.flatMap((disk, index) => diskArgv(disk, index, paths)),
-    ...(args.incomingFd === undefined ? [] : ['-incoming', `fd:${args.incomingFd}`]),
   ];
 }
 

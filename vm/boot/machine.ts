@@ -25,6 +25,8 @@ export interface MachineOptions extends Omit<MachineArgs, 'paths'> {
   readonly filesDir: string;
   /** Descriptor, in this process, of saved state to load. */
   readonly stateFd?: number;
+  /** QEMU's command line. Default: machineArgv. */
+  readonly argv?: (args: MachineArgs) => string[];
 }
 
 /** QEMU opens its sockets within some tens of milliseconds; an overloaded host gets much more. */
@@ -108,7 +110,7 @@ export class Machine {
       diskSocket: (name) => diskSocketPath(options.dir, name),
     };
     const incoming = options.stateFd === undefined ? {} : { incomingFd: STATE_FD };
-    const argv = machineArgv({ accelerator: options.accelerator, spec: options.spec, paths, ...incoming });
+    const argv = (options.argv ?? machineArgv)({ accelerator: options.accelerator, spec: options.spec, paths, ...incoming });
     const daemon = startDaemon(argv, options.stateFd === undefined ? {} : { fds: [options.stateFd] });
     const sockets = await within(Promise.race([accepted, daemon.ended]), CONNECT_TIMEOUT_MS);
     for (const listener of listeners) listener.close();

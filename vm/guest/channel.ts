@@ -1,6 +1,6 @@
 /** The control channel: many commands at a time over one socket, each ended by exactly one answer or error. */
 import type { Socket } from 'node:net';
-import { encodeFrame, encodeNumber, encodeRun, Frame, FrameDecoder, RUN_NO_STDIN, STDIN_WINDOW_BYTES, type DecodedFrame } from './frames.js';
+import { encodeFrame, encodeNumber, encodeRun, Frame, FrameDecoder, RUN_NO_STDIN, RUN_PTY, STDIN_WINDOW_BYTES, type DecodedFrame } from './frames.js';
 import { parseKmsg, type KlogLine } from './klog.js';
 
 export interface RawResult {
@@ -19,14 +19,18 @@ export class Call {
   readonly #stdout: Buffer[] = [];
   readonly #stderr: Buffer[] = [];
   readonly #stdoutListeners = new Set<(data: Buffer) => void>();
+  readonly #stderrListeners = new Set<(data: Buffer) => void>();
+  /** What listeners have had need not be kept as well. */
+  readonly #keepsOutput: boolean;
   #queue: Buffer[] = [];
   #underWayBytes = 0;
   #stdinEnded = false;
   #resolve!: (result: RawResult) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(id: number, send: (frame: Buffer) => void) {
+  constructor(id: number, keepsOutput: boolean, send: (frame: Buffer) => void) {
     this.id = id;
+    this.#keepsOutput = keepsOutput;
     this.#send = send;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -53,6 +57,10 @@ export class Call {
     this.#stdoutListeners.add(listener);
   }
 
+  onStderr(listener: (data: Buffer) => void): void {
+    this.#stderrListeners.add(listener);
+  }
+
   fail(error: unknown): void {
     this.#reject(error);
   }
@@ -61,11 +69,12 @@ export class Call {
   take(frame: DecodedFrame): boolean {
     switch (frame.type) {
       case Frame.stdout:
-        this.#stdout.push(frame.payload);
+        if (this.#keepsOutput) this.#stdout.push(frame.payload);
         for (const listener of this.#stdoutListeners) listener(frame.payload);
         return false;
       case Frame.stderr:
-        this.#stderr.push(frame.payload);
+        if (this.#keepsOutput) this.#stderr.push(frame.payload);
+        for (const listener of this.#stderrListeners) listener(frame.payload);
         return false;
       case Frame.stdinAck:
         this.#underWayBytes -= frame.payload.readUInt32LE(0);
@@ -121,15 +130,15 @@ export class Channel {
     });
   }
 
-  start(argv: readonly string[], options: { stdin: boolean }): Call {
+  start(argv: readonly string[], options: { readonly stdin: boolean; readonly pty?: boolean; readonly keepOutput?: boolean }): Call {
     const id = this.#nextId++;
-    const call = new Call(id, (frame) => this.#send(frame));
+    const call = new Call(id, options.keepOutput ?? true, (frame) => this.#send(frame));
     if (this.#failure) {
       call.fail(this.#failure);
       return call;
     }
     this.#calls.set(id, call);
-    this.#send(encodeRun(id, argv, options.stdin ? 0 : RUN_NO_STDIN));
+    this.#send(encodeRun(id, argv, (options.stdin ? 0 : RUN_NO_STDIN) | (options.pty ? RUN_PTY : 0)));
     return call;
   }
 

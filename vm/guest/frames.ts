@@ -17,6 +17,8 @@ export const PAYLOAD_BYTES_MAX = 1 << 20;
 /** Bytes of stdin the host may have under way to one program; see agent.c on flow control. */
 export const STDIN_WINDOW_BYTES = 256 << 10;
 export const RUN_NO_STDIN = 1;
+/** The program gets a terminal; what it prints comes as stdout. */
+export const RUN_PTY = 2;
 
 export function encodeFrame(type: number, id: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   if (payload.length > PAYLOAD_BYTES_MAX) throw new RangeError(`a frame holds at most ${PAYLOAD_BYTES_MAX} bytes, not ${payload.length}`);

@@ -23,6 +23,13 @@ export interface RunOptions {
   readonly stdin?: Uint8Array | string;
 }
 
+export interface StartOptions extends RunOptions {
+  /** Default false. True: it runs on a terminal, and stdout carries all that it prints. */
+  readonly pty?: boolean;
+  /** Default true. False: output goes to the listeners only, and the result has none. */
+  readonly keepOutput?: boolean;
+}
+
 /** A command in the background. It must be awaited or killed; its deadline counts from its start. */
 export interface RunningCommand {
   /** Rejects as run() does, but not for a non-zero status. */
@@ -33,6 +40,7 @@ export interface RunningCommand {
   /** Closes its stdin. */
   end(): void;
   onStdout(listener: (data: Buffer) => void): void;
+  onStderr(listener: (data: Buffer) => void): void;
 }
 
 export interface GuestDisk {
@@ -112,11 +120,13 @@ export class Guest implements AsyncDisposable {
   }
 
   /** Runs argv in the background. With `stdin` given that is all it gets; without, use write() and end(). */
-  start(argv: readonly string[], options: RunOptions = {}): RunningCommand {
+  start(argv: readonly string[], options: StartOptions = {}): RunningCommand {
     options.signal?.throwIfAborted();
     const started = performance.now();
     const noStdin = options.stdin !== undefined && options.stdin.length === 0;
-    const call = this.#channel.start(argv, { stdin: !noStdin });
+    const call = this.#channel.start(argv, {
+      stdin: !noStdin, pty: options.pty ?? false, keepOutput: options.keepOutput ?? true,
+    });
     if (!noStdin && options.stdin !== undefined) {
       call.write(options.stdin);
       call.end();
@@ -133,6 +143,7 @@ export class Guest implements AsyncDisposable {
       write: (data) => call.write(data),
       end: () => call.end(),
       onStdout: (listener) => call.onStdout(listener),
+      onStderr: (listener) => call.onStderr(listener),
     };
   }
 
@@ -142,7 +153,7 @@ export class Guest implements AsyncDisposable {
   }
 
   async readFile(path: string): Promise<Buffer> {
-    return (await this.run(['/bin/busybox', 'cat', path])).stdout;
+    return (await this.run(['cat', path])).stdout;
   }
 
   async writeFile(path: string, data: Uint8Array | string): Promise<void> {

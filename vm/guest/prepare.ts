@@ -27,17 +27,24 @@ for d in /sys/block/vd*; do blockdev --flushbufs /dev/\${d##*/}; done
 sync; true`;
 
 export async function prepareGuest(machine: Machine, spec: FullMachineSpec): Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>> {
-  const started = performance.now();
   const channel = new Channel(machine.port);
-  void machine.ended.then((end) => channel.fail(endError(end, machine)));
-  await withDeadline(channel.ping(), machine, BOOT_TIMEOUT_MS);
-  const bootMs = Math.round(performance.now() - started);
-  const devPaths = await findDisks(channel, machine, spec);
+  const facts = await awaitGuest(channel, machine, spec, BOOT_TIMEOUT_MS);
   await script(channel, machine, WARM_UP);
   // The channel must be silent when the machine stops, so that a restore begins at a frame's border.
   await withDeadline(channel.ping(), machine, STEP_TIMEOUT_MS);
   await sleep(50);
-  return { devPaths, bootMs };
+  return facts;
+}
+
+/** Waits for the agent of a machine that was just started, and for its disks. */
+export async function awaitGuest(
+  channel: Channel, machine: Machine, spec: FullMachineSpec, timeoutMs: number,
+): Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>> {
+  const started = performance.now();
+  void machine.ended.then((end) => channel.fail(endError(end, machine)));
+  await withDeadline(channel.ping(), machine, timeoutMs);
+  const bootMs = Math.round(performance.now() - started);
+  return { devPaths: await findDisks(channel, machine, spec), bootMs };
 }
 
 async function findDisks(channel: Channel, machine: Machine, spec: FullMachineSpec): Promise<Record<string, string>> {

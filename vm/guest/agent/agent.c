@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,11 +26,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +51,7 @@ enum frame_type {
 };
 
 #define RUN_NO_STDIN		1u
+#define RUN_PTY			2u	/* a terminal is all three of its streams; answers come as stdout */
 #define HEADER_BYTES		12
 #define PAYLOAD_BYTES_MAX	(1u << 20)
 #define CHUNK_BYTES		32768
@@ -184,11 +188,16 @@ static void child_forget(struct child *c)
 }
 
 /* In the new process. Never returns. Failing to start says so on stderr and exits 127, as a shell. */
-static void child_exec(char **argv, int in, int out, int err)
+static void child_exec(char **argv, int in, int out, int err, int pty)
 {
 	sigset_t none;
 
-	setpgid(0, 0);
+	if (pty) {
+		setsid();
+		ioctl(in, TIOCSCTTY, 0);
+	} else {
+		setpgid(0, 0);
+	}
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
@@ -209,11 +218,36 @@ static void child_start_failed(uint32_t id, const char *what)
 	send_numbers(FRAME_EXIT, id, 2, 126, 0);
 }
 
+/* Both ends of a new terminal, the program's as its three streams and ours as two. Returns 0 or -1. */
+static int open_pty(int in[2], int out[2], int err[2])
+{
+	const char *name;
+
+	out[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (out[0] < 0 || grantpt(out[0]) || unlockpt(out[0]))
+		return -1;
+	name = ptsname(out[0]);
+	in[0] = name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
+	if (in[0] < 0)
+		return -1;
+	out[1] = fcntl(in[0], F_DUPFD_CLOEXEC, 0);
+	err[1] = fcntl(in[0], F_DUPFD_CLOEXEC, 0);
+	in[1] = fcntl(out[0], F_DUPFD_CLOEXEC, 0);
+	return out[1] < 0 || err[1] < 0 || in[1] < 0 ? -1 : 0;
+}
+
+static int open_pipes(int no_stdin, int in[2], int out[2], int err[2])
+{
+	if (no_stdin)
+		in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return (!no_stdin && pipe2(in, O_CLOEXEC)) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) ? -1 : 0;
+}
+
 static void child_start(uint32_t id, unsigned char *payload, size_t count)
 {
 	static char *argv[ARGS_MAX + 1];
 	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
-	int argc = 0, no_stdin;
+	int argc = 0, no_stdin, pty;
 	struct child *c;
 	char *p, *end;
 
@@ -221,6 +255,7 @@ static void child_start(uint32_t id, unsigned char *payload, size_t count)
 	if (count < 6 || payload[count - 1] != '\0')
 		return child_start_failed(id, "malformed RUN");
 	no_stdin = get_u32(payload) & RUN_NO_STDIN;
+	pty = get_u32(payload) & RUN_PTY;
 	end = (char *)payload + count;
 	for (p = (char *)payload + 4; p < end; p += strlen(p) + 1) {
 		if (argc == ARGS_MAX)
@@ -232,10 +267,7 @@ static void child_start(uint32_t id, unsigned char *payload, size_t count)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		die("out of memory");
-	if (no_stdin)
-		in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if ((!no_stdin && pipe2(in, O_CLOEXEC)) || pipe2(out, O_CLOEXEC) ||
-	    pipe2(err, O_CLOEXEC) || (c->pid = fork()) < 0) {
+	if ((pty ? open_pty(in, out, err) : open_pipes(no_stdin, in, out, err)) || (c->pid = fork()) < 0) {
 		child_start_failed(id, argv[0]);
 		close_fd(&in[0]);
 		close_fd(&in[1]);
@@ -247,8 +279,10 @@ static void child_start(uint32_t id, unsigned char *payload, size_t count)
 		return;
 	}
 	if (c->pid == 0)
-		child_exec(argv, in[0], out[1], err[1]);
-	setpgid(c->pid, c->pid);
+		child_exec(argv, in[0], out[1], err[1], pty);
+	/* Of a session leader to be, setsid() makes the group; it would fail for one that leads a group already. */
+	if (!pty)
+		setpgid(c->pid, c->pid);
 	close_fd(&in[0]);
 	close_fd(&out[1]);
 	close_fd(&err[1]);
@@ -257,7 +291,8 @@ static void child_start(uint32_t id, unsigned char *payload, size_t count)
 	c->out[0] = out[0];
 	c->out[1] = err[0];
 	fcntl(c->out[0], F_SETFL, O_NONBLOCK);
-	fcntl(c->out[1], F_SETFL, O_NONBLOCK);
+	if (c->out[1] >= 0)
+		fcntl(c->out[1], F_SETFL, O_NONBLOCK);
 	if (c->in >= 0)
 		fcntl(c->in, F_SETFL, O_NONBLOCK);
 	c->next = children;
@@ -489,6 +524,17 @@ static void write_text(const char *path, const char *text)
 	close(fd);
 }
 
+/* Each mount of these makes a new one, so a second would hide the first. */
+static int has_own(const char *type, const char *path)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs))
+		return 0;
+	return (!strcmp(type, "tmpfs") && fs.f_type == TMPFS_MAGIC) ||
+	       (!strcmp(type, "devpts") && fs.f_type == DEVPTS_SUPER_MAGIC);
+}
+
 static void mount_all(void)
 {
 	static const struct {
@@ -497,6 +543,7 @@ static void mount_all(void)
 		{ "proc", "/proc", NULL },
 		{ "sysfs", "/sys", NULL },
 		{ "devtmpfs", "/dev", NULL },
+		{ "devpts", "/dev/pts", "mode=620,ptmxmode=666" },
 		{ "tmpfs", "/tmp", "mode=1777" },
 		{ "tmpfs", "/run", NULL },
 		{ "tmpfs", "/mnt", NULL },
@@ -506,16 +553,23 @@ static void mount_all(void)
 	};
 	size_t i;
 
-	/* What this kernel lacks, or has mounted already, is passed over. */
-	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		mount(table[i].type, table[i].where, table[i].type, 0, table[i].data);
+	/* What this kernel lacks, or has mounted already, is passed over: under virtme-ng its init came before us. */
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (!strcmp(table[i].type, "devpts"))
+			mkdir(table[i].where, 0755);
+		if (!has_own(table[i].type, table[i].where))
+			mount(table[i].type, table[i].where, table[i].type, 0, table[i].data);
+	}
 }
 
 static void environment(void)
 {
 	struct rlimit files = { 65536, 65536 };
 
-	setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1);
+	/* What virtme-ng's init was given must not reach programs. */
+	clearenv();
+	/* Under virtme-ng (vm/boot/vng/hook.ts) our tools are in a folder of their own, and so is what the host may lack. */
+	setenv("PATH", "/run/tools:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/run/fallback", 1);
 	setenv("HOME", "/tmp", 1);
 	setenv("TMPDIR", "/tmp", 1);
 	setenv("LC_ALL", "C", 1);
