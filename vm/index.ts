@@ -26,6 +26,7 @@ export { patchedFiles, withPatchedTree, type PatchedTree } from './kernel/tree.j
 export { buildTools, compilerVersion } from './kernel/tool.js';
 export type { KernelBuild, ModuleBuild, ToolsBuild } from './kernel/types.js';
 export { cacheFolder } from './cache/folder.js';
+export { isAlive } from './proc/alive.js';
 export { onProcessEnd, runFolder, temporaryFolder } from './proc/cleanup.js';
 export { findProgram } from './proc/find.js';
 export { attempt, exec, type ExecOptions, type ExecResult } from './proc/exec.js';

@@ -4,5 +4,5 @@ export interface Check {
   readonly name: string;
   /** How to run only this; shown with a failure. */
   readonly repeat: string;
-  run(tell: (detail: string) => void): Promise<readonly string[]>;
+  run(tell: (detail: string) => void): readonly string[] | Promise<readonly string[]>;
 }

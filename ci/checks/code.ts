@@ -5,7 +5,9 @@ import type { Check } from './check.js';
 import { checkImports } from './deps.js';
 import { packageHosts, repositoryFiles } from './files.js';
 import { checkJobs } from './jobs.js';
+import { checkMutants, mutantsOf } from './mutants.js';
 import { checkTidiness } from './tidy.js';
+import { checkWireFormat, uapiFolder } from './wire-format.js';
 
 const programTimeoutMs = 300_000;
 
@@ -25,7 +27,13 @@ export function codeChecks(root: string): Check[] {
     program('lint', ['../../node_modules/eslint/bin/eslint.js', '--config', 'ci/eslint.config.js', '.']),
     program('types', ['../../node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false', '-p', 'ci/tsconfig.json']),
     { name: 'imports', repeat: 'npm test', run: async () => checkImports(root, await repositoryFiles(root)) },
-    { name: 'CI definitions', repeat: 'npm test', run: () => Promise.resolve(checkJobs(root)) },
+    { name: 'wire format', repeat: 'npm test', run: () => checkWireFormat(root, uapiFolder(root)) },
+    {
+      name: 'mutants of the module apply',
+      repeat: 'npm test',
+      run: async () => checkMutants(root, mutantsOf('module', await repositoryFiles(root)), root),
+    },
+    { name: 'CI definitions', repeat: 'npm test', run: () => checkJobs(root) },
     {
       name: 'tidiness',
       repeat: 'npm test',

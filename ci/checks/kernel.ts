@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { attempt, temporaryFolder, withPatchedTree, type KernelBuild, type KernelLine, type PatchedTree } from '../../vm/index.js';
 import type { Check } from './check.js';
 import { repositoryFiles } from './files.js';
+import { checkMutants, mutantsOf } from './mutants.js';
 
 const buildTimeoutMs = 600_000;
 const checkTimeoutMs = 120_000;
@@ -26,6 +27,8 @@ export function kernelChecks(root: string, line: KernelLine, kernel: KernelBuild
     onTree('W=1 and sparse on the patched files', (tree, tell) => patchedFiles(tree, kernel.objectDir, tell)),
     { name: 'W=1 and sparse on the module', repeat: 'npm test', run: () => moduleWarnings(kernel, moduleDir, 'module/') },
     { name: 'W=1 and sparse on the probe', repeat: 'npm test', run: () => moduleWarnings(kernel, join(root, probeDir), probeDir) },
+    onTree('mutants of the kernel apply', async ({ sourceDir }) =>
+      checkMutants(root, mutantsOf('kernel', await repositoryFiles(root)), sourceDir)),
     onTree('uapi headers agree', ({ sourceDir }) => Promise.resolve(uapiSync(root, sourceDir))),
   ];
 }

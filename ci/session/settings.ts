@@ -1,16 +1,5 @@
-/** What the workers need to know, passed in the environment; suites/fixtures reads it. */
-import type { KernelBuild, ModuleBuild } from '../../vm/index.js';
-
-export interface SuiteSettings {
-  readonly line: string;
-  readonly flavour: string;
-  readonly seed: number;
-  readonly keep: boolean;
-  readonly resultsDir: string;
-  readonly runDir: string;
-  readonly kernel: KernelBuild;
-  readonly module: ModuleBuild;
-}
+/** Passes to the workers what they need to know, in the environment; suites/fixtures/settings.ts reads it. */
+import type { SuiteSettings } from '../../suites/fixtures/settings.js';
 
 export const settingsVariable = 'BLKSNAP_SUITE_SETTINGS';
 

@@ -9,7 +9,7 @@ export function specCheck(root: string, { tests }: Pick<Collected, 'tests'>, say
   return {
     name: 'spec ids',
     repeat: 'npm start -- spec',
-    run: async () => {
+    run: () => {
       const spec = readSpec(root);
       const unproved = unprovedIds(spec, tests);
       if (unproved.length > 0) say(`${unproved.length} spec ids without a test: ${unproved.join(' ')}`);

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isAlive } from '../proc/alive.js';
 import { onProcessEnd } from '../proc/cleanup.js';
 
 let counter = 0;
@@ -57,13 +58,4 @@ async function sweep(folder: string): Promise<void> {
 export function leftBy(name: string, host: string): number | undefined {
   const match = /\.tmp-(.+)-(\d+)-\d+$/.exec(name);
   return match && match[1] === host ? Number(match[2]) : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,9 +1,16 @@
 /** Each house rule finds the one thing it guards against, and nothing in clean files. Method: tiny trees, one break each. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { checkImports } from '../../../ci/checks/deps.js';
 import { checkText, checkTidiness, type TidyContext } from '../../../ci/checks/tidy.js';
 import { touchedFiles } from '../../../ci/checks/kernel.js';
+import { checkMutants, mutantsOf } from '../../../ci/checks/mutants.js';
+import { checkWireFormat, uapiFolder } from '../../../ci/checks/wire-format.js';
 import { temporaryTree } from './temporary-tree.js';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
 
 describe('the import table', () => {
   test.for([
@@ -85,4 +92,38 @@ describe('tidiness', () => {
 test('touched files are those that a patch leaves behind', () => {
   const patch = '--- a/block/gone.c\n+++ /dev/null\n--- a/block/b.c\n+++ b/block/b.c\n--- /dev/null\n+++ b/block/a.c\n';
   expect(touchedFiles([patch, patch])).toEqual(['block/a.c', 'block/b.c']);
+});
+
+test('a mutant that no longer applies is found, one that applies is not, and the tree stays as it is', async () => {
+  const patch = (line: string) => `--- a/module/a.c\n+++ b/module/a.c\n@@ -1 +1 @@\n-${line}\n+broken\n`;
+  const files = { 'module/a.c': 'sound\n', 'suites/mutants/module/good.patch': patch('sound'), 'suites/mutants/module/old.patch': patch('was') };
+  const tree = temporaryTree(files);
+  const mutants = mutantsOf('module', Object.keys(files));
+  expect(mutants).toHaveLength(2);
+  expect(await checkMutants(tree, mutants, tree)).toEqual([
+    'suites/mutants/module/old.patch: does not apply: error: patch failed: module/a.c:1',
+  ]);
+  expect(readFileSync(join(tree, 'module/a.c'), 'utf8')).toBe('sound\n');
+});
+
+describe('the wire format', () => {
+  const headers = ['linux/blk-filter.h', 'linux/blksnap.h'];
+  const read = (name: string) => readFileSync(join(uapiFolder(repository), name), 'utf8');
+
+  test('is what the headers say', async () => {
+    expect(await checkWireFormat(repository, uapiFolder(repository))).toEqual([]);
+  });
+
+  test.for([
+    ['another number', '_IOW(BLKSNAP_IOC_MAGIC, 3,', '_IOW(BLKSNAP_IOC_MAGIC, 7,', ['-m64', '-m32'], 'IOCTL_BLKSNAP_SNAPSHOT_TAKE'],
+    ['another order', '\t__u32 block_size;\n\t__u32 block_count;', '\t__u32 block_count;\n\t__u32 block_size;', ['-m64', '-m32'], 'blksnap_cbtinfo.block_size'],
+    ['a field that 32-bit callers lay out otherwise', '__aligned_u64 buffer', 'unsigned long buffer', ['-m32'], 'size of blksnap_cbtmap'],
+  ] as const)('with %s is found', async ([, from, to, sizes, what]) => {
+    const tree = temporaryTree(Object.fromEntries(headers.map((name) => [name, read(name).replace(from, to)])));
+    const found = await checkWireFormat(repository, tree);
+    for (const size of ['-m64', '-m32']) {
+      const isFound = found.some((line) => line.startsWith(size) && line.includes(what));
+      expect(isFound).toBe((sizes as readonly string[]).includes(size));
+    }
+  });
 });
