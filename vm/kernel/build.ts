@@ -22,7 +22,7 @@ import type { KernelBuild } from './types.js';
 const BUILD_TIMEOUT_MS = 3_600_000;
 const STEP_TIMEOUT_MS = 300_000;
 /** Objects of a build from nothing, until one has been counted here. */
-const OBJECTS_GUESS = 1340;
+const OBJECTS_GUESS = 1090;
 /** Raised when the way of building changes, so that old results are not taken for new ones. */
 const RECIPE = 1;
 /** About 100 MB each. */
