@@ -14,6 +14,7 @@ export type { DiskSpec, FullDiskSpec, MachineSpec } from './boot/spec.js';
 export { ProgrammableDisk, type HoldOptions } from './disk/programmable.js';
 export type { HeldRequest, Hold } from './disk/hold.js';
 export { formatRequest, type DiskRequest, type RequestKind, type RequestMatch } from './disk/request.js';
+export { forgetCheckpoints } from './boot/checkpoint.js';
 export { detectAccelerator, rememberedAccelerator, type Accelerator } from './boot/probe.js';
 export { qemuVersion } from './boot/host.js';
 export { ensureRoot } from './root/root.js';

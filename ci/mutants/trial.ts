@@ -1,5 +1,5 @@
 /** One mutant from its patch to what its tests say. Whatever keeps it from being tried is part of the outcome. */
-import { bootGuest, errorText } from '../../vm/index.js';
+import { bootGuest, errorText, forgetCheckpoints } from '../../vm/index.js';
 import type { Ready } from '../build/prepare.js';
 import type { Selection } from '../select/select.js';
 import { buildMutant, type Original } from './build.js';
@@ -26,12 +26,16 @@ export interface TrialTests {
 
 export async function tryMutant(mutant: Mutant, original: Original, on: TestsOn, { all, others }: TrialTests): Promise<Trial> {
   const startedMs = Date.now();
+  let ready: Ready | undefined;
   try {
-    const ready = await makeReady(mutant, original, on);
+    ready = await makeReady(mutant, original, on);
     const run = await runOnMutant(on, ready, mutant.specIds, all, others);
     return { mutant, run, broken: undefined, wallMs: Date.now() - startedMs };
   } catch (error) {
     return { mutant, run: undefined, broken: errorText(error), wallMs: Date.now() - startedMs };
+  } finally {
+    // Dozens of megabytes each, made in a moment: not worth their place in the cache.
+    if (ready !== undefined) await forgetCheckpoints(mutant.kind === 'kernel' ? ready.kernel.key : ready.module.key);
   }
 }
 

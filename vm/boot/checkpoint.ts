@@ -2,7 +2,7 @@
  *
  *  A restored guest is the same to the last bit each time: same clock, same entropy pool, same UUIDs to come.
  *  That is wanted, since it makes tests repeatable; whoever needs other random numbers brings a seed. */
-import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.js';
 import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
@@ -36,6 +36,8 @@ export interface CheckpointFacts {
   readonly bootMs: number;
   readonly saveMs: number;
   readonly stateBytes: number;
+  /** Keys of the kernel and of what was done to the guest; absent in old entries. */
+  readonly madeOf?: readonly string[];
 }
 
 export interface Checkpoint {
@@ -63,7 +65,7 @@ export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string,
   return ensure(key, options, async (unfinished) => {
     await mkdir(unfinished, { recursive: true });
     await save(join(unfinished, 'state'));
-    await writeFile(join(unfinished, 'facts.json'), JSON.stringify(base.facts, null, 2));
+    await writeFile(join(unfinished, 'facts.json'), JSON.stringify({ ...base.facts, madeOf: [...base.facts.madeOf ?? [], stageKey] }, null, 2));
   });
 }
 
@@ -108,6 +110,15 @@ export async function dropCheckpoint(checkpoint: Checkpoint): Promise<void> {
   await rm(checkpoint.dir, { recursive: true, force: true });
 }
 
+/** Throws away the checkpoints that a kernel or a module of this key is in: for builds that nobody will want again. */
+export async function forgetCheckpoints(key: string): Promise<void> {
+  const room = await cacheRoom('checkpoints');
+  for (const name of await readdir(room)) {
+    const facts = await readJson<CheckpointFacts>(join(room, name, 'facts.json'));
+    if (facts?.madeOf?.some((part) => part.includes(key))) await rm(join(room, name), { recursive: true, force: true });
+  }
+}
+
 async function openCheckpoint(dir: string, key: string): Promise<Checkpoint | undefined> {
   const facts = await readJson<CheckpointFacts>(join(dir, 'facts.json'));
   if (facts) await touch(dir);
@@ -133,6 +144,7 @@ async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Pr
       await saveState(machine, join(unfinished, 'state'));
       const facts: CheckpointFacts = {
         ...learnt,
+        madeOf: [kind.kernel.key],
         saveMs: Math.round(performance.now() - started),
         stateBytes: (await stat(join(unfinished, 'state'))).size,
       };
