@@ -232,6 +232,8 @@ void image_remove(struct diff_area *area)
 	/* A file system on the image learns of it before it tries to write. */
 	blk_mark_disk_dead(disk);
 	del_gendisk(disk);
+	/* Who has it open is to get errors, not what looks like its end. */
+	set_capacity(disk, area->capacity);
 	wait_var_event(&image->running, !atomic_read(&image->running));
 	put_disk(disk);
 }

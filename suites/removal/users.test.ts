@@ -1,6 +1,6 @@
 /** Images and storage that go while somebody uses them: errors for the user, never a hang, and nothing is left.
  *  Method: hold open, mount or read; pull out the device, the storage, or destroy; look at what the user gets. */
-import { dataDisk, eventually, expect, filledSectors, hotDisk, makeLoop, moduleReferences, mountExt4, secondDisk, startLoad, storeDisk, test, type Device, type Lab } from '../fixtures/index.js';
+import { dataDisk, expect, filledSectors, hotDisk, makeLoop, moduleReferences, secondDisk, startLoad, storeDisk, test, type Device, type Lab } from '../fixtures/index.js';
 import { lostFilter } from './ways.js';
 
 const MIB = 1024 * 1024;
@@ -59,50 +59,6 @@ test('a device that goes while its image is mounted gives the reader errors, and
   await l.sh('umount /mnt/image');
   await snapshot.destroy();
   expect(await imageNodes(l)).toBe('');
-});
-
-test('destroy while the image is open: the user gets no more data, the node and the module go', { meta: { spec: ['IMG-04', 'SNP-07'] } }, async ({ lab }) => {
-  const l = await lab();
-  const data = l.disk('data');
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
-  // dd reads a little, waits for the destroy, and reads on through the descriptor that it has.
-  const script = 'exec 3<"$1"; dd bs=4096 count=1 <&3 2>/dev/null | wc -c; read go; dd bs=4096 skip=1000 count=1 <&3 2>/dev/null | wc -c';
-  const reader = l.guest.start(['/bin/sh', '-c', script, 'sh', image.path]);
-  let seen = '';
-  reader.onStdout((text) => { seen += text.toString(); });
-  await eventually('a reader', () => Promise.resolve(seen), (text) => text === '4096\n');
-
-  await snapshot.destroy();
-  expect(await imageNodes(l)).toBe('');
-  reader.write('go\n');
-  reader.end();
-
-  expect((await reader.result).text()).toBe('4096\n0');
-  await data.detach();
-  expect(await moduleReferences(l)).toBe(0);
-  await l.unloadModule();
-});
-
-test('destroy while the image is mounted ends with errors and can be unmounted', { meta: { spec: ['IMG-04', 'SNP-07', 'DIF-06'] } }, async ({ lab }) => {
-  const l = await lab({ disks });
-  const data = l.disk('data');
-  await mountExt4(l, data, '/mnt/a');
-  await l.sh('seq 100000 > /mnt/a/file; sync');
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data);
-  const image = await snapshot.image(data);
-  await l.sh('mkdir -p /mnt/image; mount "$1" /mnt/image', image.path);
-
-  await snapshot.destroy();
-
-  await l.sh('echo 3 > /proc/sys/vm/drop_caches');
-  expect((await l.guest.attempt(['cat', '/mnt/image/file'])).exitCode).not.toBe(0);
-  await l.sh('umount /mnt/image');
-  await data.detach();
-  await eventually('the module without users', () => moduleReferences(l), (count) => count === 0);
-  expect(await l.sh('tail -1 /mnt/a/file')).toBe('100000');
 });
 
 test('destroy while the image is read and the device is written', { meta: { spec: ['IMG-04', 'SNP-09', 'COW-09'] } }, async ({ lab, random }) => {
