@@ -62,7 +62,8 @@
 struct options {
 	bool direct, sync, dsync, nowait, rdonly, write, excl, compat;
 	bool has_device, has_version, has_pointer, has_count, has_vector;
-	__u64 device, version, pointer, count, vector;
+	bool has_fail_nth, has_offset;
+	__u64 device, version, pointer, count, vector, fail_nth, offset;
 };
 
 /**
@@ -611,6 +612,33 @@ static int compat_ioctl(int fd, __u32 request, __u32 argument)
 	return -1;
 }
 
+/*
+ * Makes what may fail in the kernel fail for the Nth time in this task, which
+ * fault injection must be there for; nothing if @nth is 0.
+ * Return: the number that was left.
+ */
+static __u64 set_fail_nth(__u64 nth)
+{
+	static const char path[] = "/proc/thread-self/fail-nth";
+	char text[24] = "";
+	static int fd = -1;
+	ssize_t length;
+	__u64 left;
+
+	if (fd < 0)
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail("open", path);
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+		fail("read", path);
+	left = strtoull(text, NULL, 10);
+	/* Nothing but this call between here and the one that is to fail. */
+	length = snprintf(text, sizeof(text), "%llu", nth);
+	if (write(fd, text, length) != length)
+		fail("write", path);
+	return left;
+}
+
 static int run_ioctl(char **words, int count, const struct options *options)
 {
 	__u64 request = parse_number(words[1]);
@@ -618,6 +646,7 @@ static int run_ioctl(char **words, int count, const struct options *options)
 	size_t size = _IOC_SIZE(request);
 	unsigned long argument;
 	__u8 *buffer = NULL;
+	bool injected = false;
 	int number = 0;
 	int fd, ret;
 
@@ -634,16 +663,23 @@ static int run_ioctl(char **words, int count, const struct options *options)
 		buffer = map_ioctl_buffer(size ? size : 1, options->compat);
 		memset(buffer, IOCTL_FILLER, size);
 		parse_hex(hex, buffer);
-		argument = (unsigned long)buffer;
+		argument = (unsigned long)buffer + options->offset;
 	}
 	fd = open_path(words[0], options->rdonly ? O_RDONLY : O_RDWR, options);
 
+	if (options->has_fail_nth) {
+		set_fail_nth(0);
+		set_fail_nth(options->fail_nth);
+	}
 	ret = options->compat ? compat_ioctl(fd, request, argument) :
 				ioctl(fd, request, argument);
 	if (ret < 0)
 		number = errno;
+	if (options->has_fail_nth)
+		injected = !set_fail_nth(0);
 	printf("{\"ret\":%d,\"errno\":%d,\"error\":", ret, number);
 	put_string(stdout, number ? strerrorname_np(number) : NULL);
+	printf(",\"injected\":%s", injected ? "true" : "false");
 	fputs(",\"out\":\"", stdout);
 	for (size_t i = 0; i < size; i++)
 		printf("%02x", buffer[i]);
@@ -722,9 +758,9 @@ static const struct command commands[] = {
 	{ "secdiscard", "DEV OFF LEN", "", 3, 3, run_secdiscard },
 	{ "flush", "DEV", "", 1, 1, run_flush },
 	{ "size", "DEV", "", 1, 1, run_size },
-	{ "ioctl", "PATH CMD [HEX | --ptr VALUE] [--rdonly] [--compat]", "rPc",
-	  2, 3,
-	  run_ioctl },
+	{ "ioctl",
+	  "PATH CMD [HEX [--offset OFF] | --ptr VALUE] [--rdonly] [--compat] [--fail-nth N]",
+	  "rPcFO", 2, 3, run_ioctl },
 	{ "aio", "DEV I/O... [--sync] [--dsync] [--nowait] [--vector BYTES]",
 	  "synk", 2, AIO_MAX + 1, run_aio },
 	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
@@ -748,6 +784,8 @@ static const struct option long_options[] = {
 	{ "ptr", required_argument, NULL, 'P' },
 	{ "count", required_argument, NULL, 'C' },
 	{ "vector", required_argument, NULL, 'k' },
+	{ "fail-nth", required_argument, NULL, 'F' },
+	{ "offset", required_argument, NULL, 'O' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -799,6 +837,12 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 'k':
 		take_value(&options->has_vector, &options->vector);
+		break;
+	case 'F':
+		take_value(&options->has_fail_nth, &options->fail_nth);
+		break;
+	case 'O':
+		take_value(&options->has_offset, &options->offset);
 		break;
 	}
 }
