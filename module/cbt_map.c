@@ -18,6 +18,7 @@ struct cbt_map *cbt_map_create(sector_t capacity)
 	struct blksnap_granularity granularity;
 	struct cbt_map *map;
 	u64 count;
+	gfp_t gfp;
 
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
@@ -37,8 +38,10 @@ struct cbt_map *cbt_map_create(sector_t capacity)
 		return ERR_PTR(-EFBIG);
 	}
 	map->count = count;
-	map->active = kvzalloc(map->count, GFP_KERNEL);
-	map->frozen = kvzalloc(map->count, GFP_KERNEL);
+	/* Large as it may be, nobody is to be killed for it. */
+	gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+	map->active = kvzalloc(map->count, gfp);
+	map->frozen = kvzalloc(map->count, gfp);
 	if (!map->active || !map->frozen) {
 		cbt_map_put(map);
 		return ERR_PTR(-ENOMEM);

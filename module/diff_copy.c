@@ -43,7 +43,8 @@ struct diff_copy *diff_copy_alloc(struct diff_area *area)
 	copy->nr_pages = nr_pages;
 	INIT_WORK(&copy->work, diff_copy_store_work);
 	while (nr_pages--) {
-		struct page *page = alloc_page(GFP_KERNEL);
+		struct page *page = alloc_page(GFP_KERNEL |
+					       __GFP_RETRY_MAYFAIL);
 
 		if (!page) {
 			diff_copy_free(copy);

@@ -7,6 +7,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/blksnap.h>
@@ -94,6 +95,9 @@ static int ctl_cbtdirty(struct tracker *tracker, void __user *arg)
 	for (i = 0; i < dirty.count; i++) {
 		tracker_mark_both(tracker, ranges[i].offset, ranges[i].count);
 		cond_resched();
+		/* Nobody is there to hear whether it is done. */
+		if (fatal_signal_pending(current))
+			break;
 	}
 out_free:
 	kvfree(ranges);
