@@ -131,8 +131,10 @@ int diff_area_prepare(struct diff_area *area, struct block_device *bdev)
 					WQ_HIGHPRI, 0, bdev);
 	area->store_wq = alloc_workqueue("blksnap-store-%pg",
 					 WQ_MEM_RECLAIM | WQ_UNBOUND, 0, bdev);
+	/* Large as it may be, nobody is to be killed for it. */
 	area->stored = kvcalloc(area->count, sizeof(*area->stored),
-				GFP_KERNEL | __GFP_NOWARN);
+				GFP_KERNEL | __GFP_RETRY_MAYFAIL |
+				__GFP_NOWARN);
 	area->event = event_alloc(blksnap_event_code_corrupted,
 				  sizeof(struct blksnap_event_corrupted));
 	if (!area->kick_wq || !area->store_wq || !area->stored || !area->event)
@@ -477,6 +479,7 @@ enum diff_area_verdict diff_area_admit(struct diff_area *area,
 			verdict = DIFF_AREA_AGAIN;
 	} else if (!diff_area_may_pass(area, write, &reads)) {
 		list_add_tail(&write->link, &area->waiting);
+		tracker_keep(write);
 		verdict = DIFF_AREA_WAIT;
 	}
 	spin_unlock_irq(&area->lock);

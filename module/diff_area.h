@@ -55,6 +55,7 @@ enum diff_area_verdict {
  * @tracker:	the device's tracker, a reference
  * @dev:	the device's number; the device itself may go
  * @diskseq:	number of its disk in the order in which disks came
+ * @is_below_storage: some snapshot's storage lies on the device
  * @name:	its name, for messages
  * @storage:	the snapshot's difference storage
  * @events:	the snapshot's events
@@ -93,6 +94,7 @@ struct diff_area {
 	struct tracker *tracker;
 	dev_t dev;
 	u64 diskseq;
+	bool is_below_storage;
 	char name[BDEVNAME_SIZE];
 	struct diff_storage *storage;
 	struct event_queue *events;

@@ -6,15 +6,27 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/delay.h>
 #include <linux/fadvise.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include "diff_storage.h"
 #include "params.h"
+
+/* How often and how long to wait for memory before the snapshot is given up. */
+#define NO_MEMORY_TRIES		100
+#define NO_MEMORY_PAUSE_MS	100
+
+/* One file serves one snapshot. */
+static DEFINE_MUTEX(diff_storages_lock);
+static LIST_HEAD(diff_storages);
 
 static bool diff_storage_is_bdev(struct diff_storage *storage)
 {
@@ -33,6 +45,32 @@ static bool diff_storage_is_exclusive(struct file *file)
 	if (S_ISBLK(inode->i_mode))
 		return file->private_data == file;
 	return inode->i_nlink || !(inode->i_state & I_LINKABLE);
+}
+
+/*
+ * A descriptor may be handed over twice, and a named file may be opened twice.
+ * Return: 0, -EBUSY if the file is the storage of another snapshot.
+ */
+static int diff_storage_claim(struct diff_storage *storage)
+{
+	struct diff_storage *other;
+	int ret = 0;
+
+	mutex_lock(&diff_storages_lock);
+	list_for_each_entry(other, &diff_storages, link)
+		if (other->inode == storage->inode)
+			ret = -EBUSY;
+	if (!ret)
+		list_add(&storage->link, &diff_storages);
+	mutex_unlock(&diff_storages_lock);
+	return ret;
+}
+
+static void diff_storage_unclaim(struct diff_storage *storage)
+{
+	mutex_lock(&diff_storages_lock);
+	list_del(&storage->link);
+	mutex_unlock(&diff_storages_lock);
 }
 
 static int diff_storage_check_file(struct file *file)
@@ -127,7 +165,36 @@ static void diff_storage_give_back(struct diff_storage *storage)
 			pr_warn("difference storage keeps its space: %pe\n",
 				ERR_PTR(ret));
 	}
+	mapping_set_gfp_mask(storage->inode->i_mapping, storage->old_gfp);
+	diff_storage_unclaim(storage);
 	fput(storage->file);
+}
+
+/* The inode that has the data: not the one of an overlay, or of a node in /dev. */
+static struct inode *diff_storage_inode(struct file *file)
+{
+	if (S_ISBLK(file_inode(file)->i_mode))
+		return file->f_mapping->host;
+	return d_real_inode(file->f_path.dentry);
+}
+
+/* tmpfs says that it can, and puts it into its pages all the same. */
+static bool diff_storage_can_direct(struct diff_storage *storage)
+{
+	return (storage->file->f_mode & FMODE_CAN_ODIRECT) &&
+	       storage->inode->i_sb->s_magic != TMPFS_MAGIC;
+}
+
+/*
+ * Chunks go through the page cache. Its pages may not get free before they are
+ * stored: let it fail rather than try forever.
+ */
+static void diff_storage_use_cache(struct diff_storage *storage)
+{
+	WRITE_ONCE(storage->writes_direct, false);
+	mapping_set_gfp_mask(storage->inode->i_mapping,
+			     storage->old_gfp | __GFP_RETRY_MAYFAIL |
+			     __GFP_NOWARN);
 }
 
 struct diff_storage *diff_storage_create(int fd, sector_t limit,
@@ -157,6 +224,21 @@ struct diff_storage *diff_storage_create(int fd, sector_t limit,
 	ret = diff_storage_check_file(storage->file);
 	if (ret)
 		goto out_fput;
+	storage->grow_wq = alloc_workqueue("blksnap-grow",
+					   WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
+	if (!storage->grow_wq) {
+		ret = -ENOMEM;
+		goto out_fput;
+	}
+	storage->inode = diff_storage_inode(storage->file);
+	ret = diff_storage_claim(storage);
+	if (ret)
+		goto out_wq;
+	storage->old_gfp = mapping_gfp_mask(storage->inode->i_mapping);
+	if (diff_storage_can_direct(storage))
+		storage->writes_direct = true;
+	else
+		diff_storage_use_cache(storage);
 
 	if (diff_storage_is_bdev(storage))
 		storage->capacity =
@@ -165,14 +247,16 @@ struct diff_storage *diff_storage_create(int fd, sector_t limit,
 		ret = diff_storage_init_file(storage);
 	if (ret) {
 		diff_storage_give_back(storage);
+		destroy_workqueue(storage->grow_wq);
 		goto out_free;
 	}
 
-	storage->writes_direct = storage->file->f_mode & FMODE_CAN_ODIRECT;
 	/* Ahead of what is read may be chunks that are not written yet. */
 	vfs_fadvise(storage->file, 0, 0, POSIX_FADV_RANDOM);
 	return storage;
 
+out_wq:
+	destroy_workqueue(storage->grow_wq);
 out_fput:
 	fput(storage->file);
 out_free:
@@ -183,6 +267,7 @@ out_free:
 void diff_storage_destroy(struct diff_storage *storage)
 {
 	cancel_work_sync(&storage->grow_work);
+	destroy_workqueue(storage->grow_wq);
 	diff_storage_give_back(storage);
 	kfree(storage);
 }
@@ -192,14 +277,27 @@ bool diff_storage_is_on(struct diff_storage *storage, struct block_device *bdev)
 	struct block_device *base;
 
 	if (diff_storage_is_bdev(storage))
-		base = file_bdev(storage->file);
+		base = I_BDEV(storage->inode);
 	else
-		base = file_inode(storage->file)->i_sb->s_bdev;
+		base = storage->inode->i_sb->s_bdev;
 
 	if (!base || base->bd_disk != bdev->bd_disk)
 		return false;
 	return base == bdev || !bdev_is_partition(base) ||
 	       !bdev_is_partition(bdev);
+}
+
+bool diff_storage_any_on(struct block_device *bdev)
+{
+	struct diff_storage *storage;
+	bool ret = false;
+
+	mutex_lock(&diff_storages_lock);
+	list_for_each_entry(storage, &diff_storages, link)
+		if (diff_storage_is_on(storage, bdev))
+			ret = true;
+	mutex_unlock(&diff_storages_lock);
+	return ret;
 }
 
 int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
@@ -226,7 +324,7 @@ int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
 	spin_unlock_irqrestore(&storage->lock, flags);
 
 	if (grow)
-		queue_work(system_unbound_wq, &storage->grow_work);
+		queue_work(storage->grow_wq, &storage->grow_work);
 	return ret;
 }
 
@@ -264,13 +362,36 @@ bool diff_storage_is_writing(void)
 	       (current->flags & PF_MEMALLOC_NOIO);
 }
 
+static int diff_storage_write_once(struct diff_storage *storage, loff_t pos,
+				   const struct bio_vec *bvec,
+				   unsigned int nr_bvecs, size_t skip,
+				   size_t len, bool direct)
+{
+	unsigned int reserves = 0;
+	struct iov_iter iter;
+	int ret;
+
+	iov_iter_bvec(&iter, ITER_SOURCE, bvec, nr_bvecs, skip + len);
+	iov_iter_advance(&iter, skip);
+	/*
+	 * Memory may not get free before this is written: take from the last
+	 * reserves the little that is needed when no pages are.
+	 */
+	if (direct)
+		reserves = memalloc_noreclaim_save();
+	ret = diff_storage_rw(storage, pos, &iter, direct);
+	if (direct)
+		memalloc_noreclaim_restore(reserves);
+	return ret;
+}
+
 int diff_storage_write(struct diff_storage *storage, loff_t pos,
 		       const struct bio_vec *bvec, unsigned int nr_bvecs,
 		       size_t skip, size_t len, bool direct)
 {
 	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
 	unsigned int noio = memalloc_noio_save();
-	struct iov_iter iter;
+	unsigned int tries = NO_MEMORY_TRIES;
 	int ret;
 
 	/*
@@ -278,16 +399,19 @@ int diff_storage_write(struct diff_storage *storage, loff_t pos,
 	 * for memory nor for their dirty pages.
 	 */
 	current->flags |= PF_LOCAL_THROTTLE;
-	iov_iter_bvec(&iter, ITER_SOURCE, bvec, nr_bvecs, skip + len);
-	iov_iter_advance(&iter, skip);
-	ret = diff_storage_rw(storage, pos, &iter,
-			      direct && READ_ONCE(storage->writes_direct));
-	if (ret == -EINVAL && direct && READ_ONCE(storage->writes_direct)) {
-		/* Its alignment asks for more than a page. */
-		WRITE_ONCE(storage->writes_direct, false);
-		iov_iter_bvec(&iter, ITER_SOURCE, bvec, nr_bvecs, skip + len);
-		iov_iter_advance(&iter, skip);
-		ret = diff_storage_rw(storage, pos, &iter, false);
+	for (;;) {
+		bool past_cache = direct && READ_ONCE(storage->writes_direct);
+
+		ret = diff_storage_write_once(storage, pos, bvec, nr_bvecs,
+					      skip, len, past_cache);
+		if (ret == -EINVAL && past_cache) {
+			/* Its alignment asks for more than a page. */
+			diff_storage_use_cache(storage);
+			continue;
+		}
+		if (ret != -ENOMEM || !tries--)
+			break;
+		msleep(NO_MEMORY_PAUSE_MS);
 	}
 	current_restore_flags(throttle, PF_LOCAL_THROTTLE);
 	memalloc_noio_restore(noio);
@@ -309,12 +433,19 @@ int diff_storage_read(struct diff_storage *storage, loff_t pos,
 		      size_t skip, size_t len)
 {
 	unsigned int noio = memalloc_noio_save();
-	struct iov_iter iter;
+	unsigned int tries = NO_MEMORY_TRIES;
 	int ret;
 
-	iov_iter_bvec(&iter, ITER_DEST, bvec, nr_bvecs, skip + len);
-	iov_iter_advance(&iter, skip);
-	ret = diff_storage_rw(storage, pos, &iter, false);
+	for (;;) {
+		struct iov_iter iter;
+
+		iov_iter_bvec(&iter, ITER_DEST, bvec, nr_bvecs, skip + len);
+		iov_iter_advance(&iter, skip);
+		ret = diff_storage_rw(storage, pos, &iter, false);
+		if (ret != -ENOMEM || !tries--)
+			break;
+		msleep(NO_MEMORY_PAUSE_MS);
+	}
 	memalloc_noio_restore(noio);
 	return ret;
 }

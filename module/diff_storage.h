@@ -13,6 +13,7 @@
 #ifndef BLKSNAP_DIFF_STORAGE_H
 #define BLKSNAP_DIFF_STORAGE_H
 
+#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -20,10 +21,14 @@
 struct bio_vec;
 struct block_device;
 struct file;
+struct inode;
 
 /**
  * struct diff_storage - difference storage
+ * @link:		entry in the list of all
  * @file:		where it lies, our own reference
+ * @inode:		what has its data
+ * @old_gfp:		how its page cache was allocated before it was ours
  * @size_at_start:	size of a regular file when it was handed over, bytes
  * @writes_direct:	chunks are written past the page cache
  * @portion:		sectors to grow by
@@ -33,12 +38,16 @@ struct file;
  * @growing:		the worker is on its way
  * @capacity:		sectors that are certain to have space
  * @used:		sectors handed out
+ * @grow_wq:		its own, as writers wait for it when memory is short
  * @grow_work:		preallocates the next portion
  * @grown:		called with @grown_arg after each try to grow; may sleep
  * @grown_arg:		argument of @grown
  */
 struct diff_storage {
+	struct list_head link;
 	struct file *file;
+	struct inode *inode;
+	gfp_t old_gfp;
 	loff_t size_at_start;
 	bool writes_direct;
 	sector_t portion;
@@ -48,6 +57,7 @@ struct diff_storage {
 	bool growing;
 	sector_t capacity;
 	sector_t used;
+	struct workqueue_struct *grow_wq;
 	struct work_struct grow_work;
 	void (*grown)(void *arg);
 	void *grown_arg;
@@ -74,6 +84,9 @@ void diff_storage_destroy(struct diff_storage *storage);
  */
 bool diff_storage_is_on(struct diff_storage *storage,
 			struct block_device *bdev);
+
+/* The same for the storage of any snapshot there is. */
+bool diff_storage_any_on(struct block_device *bdev);
 
 /*
  * Get space for @nr sectors, aligned to a page. Context: any, does not sleep.

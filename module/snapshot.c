@@ -291,6 +291,9 @@ static void take_drain_begin(struct take *takes, unsigned int nr)
  * A file system is frozen before those that its device's data lie on: else the
  * freezing would have to wait for writes to what is frozen. The device above
  * was made later, or got its medium later, and has the higher number.
+ *
+ * What snapshots store their copies on comes last: to freeze another may take
+ * writes to a device that is held, which wait for copies to be stored.
  */
 static int compare_disks(void *priv, const struct list_head *one,
 			 const struct list_head *other)
@@ -298,6 +301,8 @@ static int compare_disks(void *priv, const struct list_head *one,
 	struct diff_area *a = list_entry(one, struct diff_area, link);
 	struct diff_area *b = list_entry(other, struct diff_area, link);
 
+	if (a->is_below_storage != b->is_below_storage)
+		return a->is_below_storage;
 	return a->diskseq < b->diskseq;
 }
 
@@ -367,6 +372,14 @@ static int snapshot_take_locked(struct snapshot *snapshot)
 	takes = kvcalloc(nr, sizeof(*takes), GFP_KERNEL);
 	if (!takes)
 		return -ENOMEM;
+	list_for_each_entry(area, &snapshot->areas, link) {
+		struct block_device *bdev = tracker_get_bdev(area->tracker);
+
+		if (!bdev)
+			continue;
+		area->is_below_storage = diff_storage_any_on(bdev);
+		put_device(&bdev->bd_device);
+	}
 	list_sort(NULL, &snapshot->areas, compare_disks);
 	list_for_each_entry(area, &snapshot->areas, link)
 		takes[i++].area = area;

@@ -21,6 +21,12 @@
 #define TRACKER_WRITES_RESERVED	16
 #define TRACKER_STORES_RESERVED	4
 
+/*
+ * Writes of a device that may wait for copies. Whoever comes then has to wait
+ * itself, as for a queue that is full; it brings one more.
+ */
+#define TRACKER_KEPT_MAX	1024
+
 static struct kmem_cache *tracked_write_cache;
 
 DEFINE_STATIC_PERCPU_RWSEM(tracker_cut);
@@ -161,8 +167,23 @@ static void tracker_write_done(struct blkfilter_hook *hook, struct bio *bio)
 	rcu_read_unlock();
 }
 
+static bool tracker_has_room(struct tracker *tracker)
+{
+	return atomic_read(&tracker->kept) < TRACKER_KEPT_MAX;
+}
+
+void tracker_keep(struct tracked_write *write)
+{
+	atomic_inc(&write->tracker->kept);
+}
+
 void tracker_resume(struct tracked_write *write)
 {
+	struct tracker *tracker = write->tracker;
+
+	if (atomic_dec_return(&tracker->kept) < TRACKER_KEPT_MAX &&
+	    wq_has_sleeper(&tracker->room))
+		wake_up_all(&tracker->room);
 	blkfilter_resume_bio(write->bio);
 }
 
@@ -232,6 +253,7 @@ static void tracker_check_probe(struct tracker *tracker, struct bio *bio)
 
 static bool tracker_submit_bio(struct blkfilter *flt, struct bio *bio)
 {
+	struct tracker *tracker = tracker_of(flt);
 	struct tracked_write *write;
 	sector_t sector, nr;
 
@@ -241,8 +263,11 @@ static bool tracker_submit_bio(struct blkfilter *flt, struct bio *bio)
 	if (!nr)
 		return false;
 
-	tracker_check_probe(tracker_of(flt), bio);
-	write = tracker_see(tracker_of(flt), bio, sector, nr);
+	tracker_check_probe(tracker, bio);
+	/* What is stored must not wait for those who wait for it. */
+	if (!(bio->bi_opf & REQ_NOWAIT) && !diff_storage_is_writing())
+		wait_event(tracker->room, tracker_has_room(tracker));
+	write = tracker_see(tracker, bio, sector, nr);
 	if (!write) {
 		bio_wouldblock_error(bio);
 		return true;
@@ -285,6 +310,7 @@ static struct blkfilter *tracker_attach(struct block_device *bdev)
 	kref_init(&tracker->kref);
 	spin_lock_init(&tracker->lock);
 	init_waitqueue_head(&tracker->idle);
+	init_waitqueue_head(&tracker->room);
 
 	ret = mempool_init_slab_pool(&tracker->writes, TRACKER_WRITES_RESERVED,
 				     tracked_write_cache);

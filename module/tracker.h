@@ -39,6 +39,8 @@ struct storage_probe;
  * @epoch:	which of @in_flight counts new writes. Under the cut lock.
  * @in_flight:	writes that have been seen and are not completed
  * @idle:	where to wait for one of @in_flight to get to 0
+ * @kept:	writes that wait for copies
+ * @room:	where to wait for fewer of @kept
  */
 struct tracker {
 	struct blkfilter flt;
@@ -54,6 +56,8 @@ struct tracker {
 	unsigned int epoch;
 	atomic_long_t in_flight[2];
 	wait_queue_head_t idle;
+	atomic_t kept;
+	wait_queue_head_t room;
 };
 
 /**
@@ -131,6 +135,9 @@ void tracker_disarm(struct tracker *tracker);
 
 /* Wait for the writes that were seen before the latest tracker_arm(). */
 void tracker_drain(struct tracker *tracker);
+
+/* A write has to wait. Context: any. */
+void tracker_keep(struct tracked_write *write);
 
 /* Let a write that waited go on. Context: may sleep. */
 void tracker_resume(struct tracked_write *write);
