@@ -35,8 +35,14 @@ async function marked(device: Device): Promise<number[]> {
   return found;
 }
 
-for (const bytes of [16 * TIB, 16 * TIB + SECTOR, 16 * TIB - 3 * SECTOR]) {
-  test(`a device of 2^44 bytes ${bytes === 16 * TIB ? '' : bytes > 16 * TIB ? 'and a sector ' : 'less 3 sectors '}is marked and copied where it is written`, { meta: { spec: ['CBT-01', 'CBT-02', 'COW-01', 'COW-02'] } }, async ({ lab }) => {
+const sizes = [
+  { what: '2^44 bytes', bytes: 16 * TIB },
+  { what: '2^44 bytes and a sector', bytes: 16 * TIB + SECTOR },
+  { what: '2^44 bytes less 3 sectors', bytes: 16 * TIB - 3 * SECTOR },
+];
+
+for (const { what, bytes } of sizes) {
+  test(`a device of ${what} is marked and copied where it is written`, { meta: { spec: ['CBT-01', 'CBT-02', 'COW-01', 'COW-02'] } }, async ({ lab }) => {
     const l = await lab({ disks: [dataDisk, secondDisk, storeDisk, largeDisk] });
     const storage = l.disk('large');
     const device = await sparse(l, bytes);
@@ -71,8 +77,14 @@ for (const bytes of [16 * TIB, 16 * TIB + SECTOR, 16 * TIB - 3 * SECTOR]) {
 }
 
 test('parameters at their ends work: the largest units, and the smallest', { meta: { spec: ['CBT-01', 'COW-02', 'COW-01'] } }, async ({ lab }) => {
-  const large = { tracking_block_minimum_shift: 26, tracking_block_maximum_count: 1, tracking_block_maximum_shift: 26, chunk_minimum_shift: 26, chunk_maximum_count: 1, chunk_maximum_shift: 26 };
-  const small = { tracking_block_minimum_shift: 9, tracking_block_maximum_count: 2 ** 31, tracking_block_maximum_shift: 9, chunk_minimum_shift: 12, chunk_maximum_count: 2 ** 31, chunk_maximum_shift: 12 };
+  const large = {
+    tracking_block_minimum_shift: 26, tracking_block_maximum_count: 1, tracking_block_maximum_shift: 26,
+    chunk_minimum_shift: 26, chunk_maximum_count: 1, chunk_maximum_shift: 26,
+  };
+  const small = {
+    tracking_block_minimum_shift: 9, tracking_block_maximum_count: 2 ** 31, tracking_block_maximum_shift: 9,
+    chunk_minimum_shift: 12, chunk_maximum_count: 2 ** 31, chunk_maximum_shift: 12,
+  };
   const l = await lab();
   const data = l.disk('data');
   for (const [rules, block] of [[large, 2 ** 26], [small, 2 ** 9]] as const) {

@@ -14,7 +14,8 @@ async function mounted(l: Lab, name: string, below: Device): Promise<Device> {
 }
 
 for (const storageFirst of [true, false]) {
-  test(`devices are taken of which one has the storage that writes of the other wait for, made ${storageFirst ? 'first' : 'last'}`, { meta: { spec: ['FLT-09', 'SNP-02', 'COW-01'] } }, async ({ lab }) => {
+  const made = storageFirst ? 'first' : 'last';
+  test(`devices are taken of which one has the storage that writes of the other wait for, made ${made}`, { meta: { spec: ['FLT-09', 'SNP-02', 'COW-01'] } }, async ({ lab }) => {
     const l = await lab({ disks: [dataDisk, secondDisk, thirdDisk, storeDisk], params });
     const held = l.disk('data');
     await l.attach(held);

@@ -22,7 +22,8 @@ const uses = [
   { what: 'reads what it has read before', mode: '<', first: 'blkio read fd:3 0 65536 > /dev/null', then: `blkio read fd:3 0 4096 2>&1 > /dev/null | ${error}`, gets: 'EIO pread' },
   { what: 'reads what it has not read', mode: '<', first: 'blkio read fd:3 0 4096 > /dev/null', then: `blkio read fd:3 ${8 * MIB} 4096 2>&1 > /dev/null | ${error}`, gets: 'EIO pread' },
   { what: 'reads the last sector', mode: '<', first: ':', then: `blkio read fd:3 ${16 * MIB + 2 * 512} 512 2>&1 > /dev/null | ${error}`, gets: 'EIO pread' },
-  { what: 'writes and flushes', mode: '<>', first: 'head -c 4096 /dev/zero | blkio write fd:3 0', then: `{ head -c 4096 /dev/zero | blkio write fd:3 4096 && blkio flush fd:3; } 2>&1 | ${error}`, gets: 'EIO fsync' },
+  { what: 'writes and flushes', mode: '<>', first: 'head -c 4096 /dev/zero | blkio write fd:3 0',
+    then: `{ head -c 4096 /dev/zero | blkio write fd:3 4096 && blkio flush fd:3; } 2>&1 | ${error}`, gets: 'EIO fsync' },
 ];
 
 for (const { what, mode, first, then, gets } of uses) {
