@@ -178,10 +178,7 @@ void diff_area_unprepare(struct diff_area *area)
 
 sector_t diff_area_chunk_sectors(struct diff_area *area, u64 chunk)
 {
-	sector_t start = blksnap_unit_start(chunk, area->shift);
-
-	return min_t(sector_t, blksnap_unit_start(1, area->shift),
-		     area->capacity - start);
+	return blksnap_unit_sectors(chunk, area->shift, area->capacity);
 }
 
 /* Look at the waiting writes again. */

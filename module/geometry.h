@@ -7,6 +7,7 @@
 #define BLKSNAP_GEOMETRY_H
 
 #include <linux/blk_types.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 /**
@@ -45,6 +46,21 @@ static inline u64 blksnap_unit_of(sector_t sector, unsigned int shift)
 static inline sector_t blksnap_unit_start(u64 unit, unsigned int shift)
 {
 	return unit << (shift - SECTOR_SHIFT);
+}
+
+/* Sectors of a unit that a device of @capacity sectors has. */
+static inline sector_t blksnap_unit_sectors(u64 unit, unsigned int shift,
+					    sector_t capacity)
+{
+	return min_t(sector_t, blksnap_unit_start(1, shift),
+		     capacity - blksnap_unit_start(unit, shift));
+}
+
+/* Whether @nr sectors from @sector on are some, and lie within @capacity. */
+static inline bool blksnap_range_is_valid(sector_t sector, sector_t nr,
+					  sector_t capacity)
+{
+	return nr && sector < capacity && nr <= capacity - sector;
 }
 
 #endif /* BLKSNAP_GEOMETRY_H */

@@ -13,6 +13,7 @@
 #include <uapi/linux/blksnap.h>
 #include "cbt_map.h"
 #include "diff_area.h"
+#include "geometry.h"
 #include "snapshot.h"
 #include "tracker.h"
 
@@ -54,13 +55,6 @@ static int ctl_cbtmap(struct tracker *tracker, void __user *arg)
 	return ret;
 }
 
-static bool range_is_valid(const struct blksnap_sectors *range,
-			   sector_t capacity)
-{
-	return range->count && range->offset < capacity &&
-	       range->count <= capacity - range->offset;
-}
-
 static int ctl_cbtdirty(struct tracker *tracker, void __user *arg)
 {
 	sector_t capacity = bdev_nr_sectors(tracker->flt.bdev);
@@ -87,7 +81,8 @@ static int ctl_cbtdirty(struct tracker *tracker, void __user *arg)
 		goto out_free;
 	}
 	for (i = 0; i < dirty.count; i++) {
-		if (!range_is_valid(&ranges[i], capacity)) {
+		if (!blksnap_range_is_valid(ranges[i].offset, ranges[i].count,
+					    capacity)) {
 			ret = -EINVAL;
 			goto out_free;
 		}
