@@ -73,7 +73,7 @@ async function moduleWarnings(kernel: KernelBuild, moduleDir: string, shown: str
   const copy = temporaryFolder('style-module-');
   try {
     cpSync(moduleDir, copy, { recursive: true });
-    return await make(['-C', kernel.buildDir, `M=${copy}`, 'W=1', 'C=2', 'modules'], [copy], shown);
+    return await make(['-C', kernel.buildDir, `M=${copy}`, 'CONFIG_BLKSNAP_KUNIT_TEST=m', 'W=1', 'C=2', 'modules'], [copy], shown);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }

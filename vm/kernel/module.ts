@@ -15,20 +15,45 @@ const STRIP_TIMEOUT_MS = 30_000;
 /** What a module build reads. The tool/ folder is built for user space, elsewhere. */
 const INPUT = /(?:\.[chS]|(?:^|\/)(?:Kbuild|Makefile|Kconfig)[^/]*)$/;
 const IGNORED = /^(?:tool\/|\.)|\.mod\.c$/;
+/** Test modules are told by their names, as in the kernel's tree. */
+const KUNIT_PRODUCT = /_kunit\.ko$/;
+/** What a Kbuild is asked for when only the KUnit tests are wanted. */
+const ONLY_KUNIT = ['CONFIG_BLKSNAP=', 'CONFIG_BLKSNAP_KUNIT_TEST=m'];
 
 export async function buildModule(kernel: KernelBuild, moduleDir: string, options: LockOptions = {}): Promise<ModuleBuild> {
+  const { paths, key, logPath } = await buildProducts(kernel, moduleDir, [], options);
+  const [koPath, ...more] = paths.filter((path) => !KUNIT_PRODUCT.test(path));
+  if (koPath === undefined || more.length > 0) {
+    throw new BuildError('module', `expected one .ko in ${moduleDir}, found ${[koPath, ...more].filter(Boolean).join(', ') || 'none'}`, logPath);
+  }
+  return { koPath, key };
+}
+
+/** The KUnit test modules of a folder, which need no other module; none when it has no such tests. */
+export async function buildKunit(kernel: KernelBuild, dir: string, options: LockOptions = {}): Promise<string[]> {
+  return (await buildProducts(kernel, dir, ONLY_KUNIT, options)).paths.filter((path) => KUNIT_PRODUCT.test(path));
+}
+
+interface Products {
+  readonly key: string;
+  /** Every .ko, in the cache. */
+  readonly paths: readonly string[];
+  readonly logPath: string;
+}
+
+async function buildProducts(kernel: KernelBuild, moduleDir: string, args: readonly string[], options: LockOptions): Promise<Products> {
   const inputs = (await listFiles(moduleDir)).filter((file) => INPUT.test(file) && !IGNORED.test(file)).sort();
   if (!inputs.some((file) => file === 'Kbuild' || file === 'Makefile')) {
     throw new BuildError('module', `${moduleDir} has neither Kbuild nor Makefile`, moduleDir, 'rig');
   }
   const contents = await Promise.all(inputs.map((file) => readFile(join(moduleDir, file))));
-  const key = contentKey(kernel.key, await compilerVersion(), ...inputs.flatMap((file, index) => [file, contents[index] as Buffer]));
+  const key = contentKey(kernel.key, args.join(' '), await compilerVersion(), ...inputs.flatMap((file, index) => [file, contents[index] as Buffer]));
   const room = await cacheRoom('modules');
   const dir = join(room, key);
-  const found = await readJson<ModuleBuild>(join(dir, 'module.json'));
+  const found = await readJson<Products>(join(dir, 'products.json'));
   if (found) return found;
   return withLock(`module-${key}`, options, async () => {
-    const meanwhile = await readJson<ModuleBuild>(join(dir, 'module.json'));
+    const meanwhile = await readJson<Products>(join(dir, 'products.json'));
     if (meanwhile) return meanwhile;
     // The log outlives a failed build: it is the evidence.
     const logPath = join(room, `${key}.log`);
@@ -40,19 +65,19 @@ export async function buildModule(kernel: KernelBuild, moduleDir: string, option
       }
       await writeFile(logPath, '');
       // Without the map, BUG() and WARN() would name this temporary folder.
-      await make(['-C', kernel.buildDir, `M=${source}`, `KCFLAGS=-fmacro-prefix-map=${source}/=`, 'modules'], {
+      await make(['-C', kernel.buildDir, `M=${source}`, `KCFLAGS=-fmacro-prefix-map=${source}/=`, ...args, 'modules'], {
         what: 'module build', logPath, timeoutMs: BUILD_TIMEOUT_MS, total: inputs.filter((file) => file.endsWith('.c')).length,
         ...(options.progress ? { progress: options.progress } : {}), ...(options.signal ? { signal: options.signal } : {}),
       });
       const kos = (await readdir(source)).filter((file) => file.endsWith('.ko'));
-      if (kos.length !== 1) throw new BuildError('module', `expected one .ko in ${moduleDir}, found ${kos.join(', ') || 'none'}`, logPath);
-      const ko = kos[0] as string;
-      await copyFile(join(source, ko), join(unfinished, ko));
-      await exec(['strip', '--strip-debug', join(unfinished, ko)], { phase: 'module build', timeoutMs: STRIP_TIMEOUT_MS });
+      for (const ko of kos) {
+        await copyFile(join(source, ko), join(unfinished, ko));
+        await exec(['strip', '--strip-debug', join(unfinished, ko)], { phase: 'module build', timeoutMs: STRIP_TIMEOUT_MS });
+      }
       await rm(source, { recursive: true });
-      const module: ModuleBuild = { koPath: join(dir, ko), key };
-      await writeFile(join(unfinished, 'module.json'), JSON.stringify(module));
-      return module;
+      const products: Products = { key, paths: kos.map((ko) => join(dir, ko)), logPath };
+      await writeFile(join(unfinished, 'products.json'), JSON.stringify(products));
+      return products;
     });
   });
 }
