@@ -89,12 +89,14 @@ static struct event *event_queue_pop(struct event_queue *queue)
 
 struct event *event_queue_wait(struct event_queue *queue, u32 timeout_ms)
 {
+	/* The jiffy that is running is shorter than one. */
+	long timeout = timeout_ms ? msecs_to_jiffies(timeout_ms) + 1 : 0;
 	struct event *event = NULL;
 	long ret;
 
 	ret = wait_event_interruptible_timeout(queue->wait,
 					       (event = event_queue_pop(queue)),
-					       msecs_to_jiffies(timeout_ms));
+					       timeout);
 	if (event)
 		return event;
 	return ERR_PTR(ret < 0 ? -EINTR : -ENOENT);

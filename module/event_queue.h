@@ -58,7 +58,8 @@ void event_queue_return(struct event_queue *queue, struct event *event);
 void event_queue_close(struct event_queue *queue);
 
 /*
- * Take the oldest event, waiting for it up to @timeout_ms milliseconds.
+ * Take the oldest event, waiting for it at least @timeout_ms milliseconds, and
+ * not at all if that is 0.
  * Context: sleeps. Return: the event, now the caller's to kfree(), or an
  * ERR_PTR(): -ENOENT on time-out, -EINTR on a signal, -ESRCH if closed.
  */
