@@ -89,7 +89,7 @@ static struct event *event_queue_pop(struct event_queue *queue)
 
 struct event *event_queue_wait(struct event_queue *queue, u32 timeout_ms)
 {
-	/* The jiffy that is running is shorter than one. */
+	/* The jiffy that is running counts, and may be almost over. */
 	long timeout = timeout_ms ? msecs_to_jiffies(timeout_ms) + 1 : 0;
 	struct event *event = NULL;
 	long ret;

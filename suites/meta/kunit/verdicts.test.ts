@@ -32,6 +32,13 @@ test('the case in which the guest dies fails with its death, and those behind it
   expect(problems).not.toEqual([]);
 });
 
+test('a case that dies at one of its parameters fails with that death, and those behind it as not run', () => {
+  const begun = 'KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: x\n    1..2\n        KTAP version 1\n        # Subtest: one\n        ok 1 a\n';
+  const { cases } = judge(suite('x', 'one', 'two'), linesOf(begun), 'guest panic');
+  expect(cases.get('one')).toEqual({ state: 'failed', message: expect.stringMatching(/crashed: began.*guest panic/s) as string });
+  expect(cases.get('two')).toEqual({ state: 'failed', message: 'not run, because the run ended in one' });
+});
+
 test('a stream that ends too soon fails all that it does not tell of, though nobody says that the guest died', () => {
   const { cases } = judge(store, recorded('crash-in-second-test.ktap'));
   expect([...cases.values()].map(({ state }) => state)).toEqual(['passed', 'failed', 'failed']);
