@@ -3,8 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { KlogLine } from '../../../vm/index.js';
-import { judge } from '../../fixtures/kunit-verdict.js';
+import { judgeKlog, klogPolicy } from '../../fixtures/klog-guard.js';
+import { judge as judgeWith, type KunitVerdicts } from '../../fixtures/kunit-verdict.js';
 import type { KunitSuite } from '../../fixtures/kunit-table.js';
+
+const policy = await klogPolicy();
+
+/** With what the project's own policy finds in the lines. */
+function judge(suite: KunitSuite, lines: readonly KlogLine[], death?: string): KunitVerdicts {
+  const { splats } = judgeKlog(lines, policy, { kernel: { line: '6.12', flavour: 'fast' }, now: new Date() });
+  return judgeWith(suite, lines, splats, death);
+}
 
 function recorded(name: string): KlogLine[] {
   return linesOf(readFileSync(new URL(`../ktap/recorded/${name}`, import.meta.url), 'utf8'));
