@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bio.h>
+#include <linux/blk-filter.h>
 #include <linux/blkdev.h>
 #include <linux/delay.h>
 #include <linux/fadvise.h>
@@ -272,19 +273,34 @@ void diff_storage_destroy(struct diff_storage *storage)
 	kfree(storage);
 }
 
+/* Whether a device or one of its partitions is in use by the file system. */
+static bool bdev_is_of(struct block_device *bdev, struct super_block *sb)
+{
+	struct block_device *part;
+	unsigned long idx;
+	bool ret = false;
+
+	if (READ_ONCE(bdev->bd_holder) == sb)
+		return true;
+	if (bdev_is_partition(bdev))
+		return false;
+	rcu_read_lock();
+	xa_for_each(&bdev->bd_disk->part_tbl, idx, part)
+		if (READ_ONCE(part->bd_holder) == sb)
+			ret = true;
+	rcu_read_unlock();
+	return ret;
+}
+
 bool diff_storage_is_on(struct diff_storage *storage, struct block_device *bdev)
 {
-	struct block_device *base;
+	struct super_block *sb = storage->inode->i_sb;
 
 	if (diff_storage_is_bdev(storage))
-		base = I_BDEV(storage->inode);
-	else
-		base = storage->inode->i_sb->s_bdev;
-
-	if (!base || base->bd_disk != bdev->bd_disk)
-		return false;
-	return base == bdev || !bdev_is_partition(base) ||
-	       !bdev_is_partition(bdev);
+		return blkfilter_is_below(bdev, I_BDEV(storage->inode));
+	/* It may be the place of the log only. */
+	return bdev_is_of(bdev, sb) ||
+	       (sb->s_bdev && blkfilter_is_below(bdev, sb->s_bdev));
 }
 
 bool diff_storage_any_on(struct block_device *bdev)

@@ -78,9 +78,9 @@ struct diff_storage *diff_storage_create(int fd, sector_t limit,
 void diff_storage_destroy(struct diff_storage *storage);
 
 /*
- * Whether the storage lies on sectors of @bdev: on the device itself, on the
- * whole disk that it is a partition of or a partition of the disk that it is,
- * directly or in a file of a file system.
+ * Whether the storage lies on @bdev, directly or in a file, on the same sectors
+ * of a disk or on devices that are made of it. A loop device hides what is below
+ * it. Context: may sleep; @bdev is held by the caller.
  */
 bool diff_storage_is_on(struct diff_storage *storage,
 			struct block_device *bdev);

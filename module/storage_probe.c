@@ -21,12 +21,22 @@ static void storage_probe_fill(struct storage_probe *probe, void *page)
 		memcpy(page + offset, &probe->id, sizeof(probe->id));
 }
 
+/* Where to try, bytes: the first, a middle and the last page of the storage. */
+static loff_t probe_place(struct diff_storage *storage, unsigned int nr_halves)
+{
+	sector_t room = round_down(storage->capacity, PAGE_SECTORS);
+	sector_t half = room < PAGE_SECTORS ? 0 : (room - PAGE_SECTORS) >> 1;
+
+	return round_down(half * nr_halves, PAGE_SECTORS) << SECTOR_SHIFT;
+}
+
 int storage_probe(struct diff_storage *storage, struct tracker *tracker)
 {
 	struct storage_probe probe = {};
 	struct bio_vec bvec;
 	struct page *page;
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
 	page = alloc_page(GFP_KERNEL);
 	if (!page)
@@ -36,7 +46,9 @@ int storage_probe(struct diff_storage *storage, struct tracker *tracker)
 	bvec_set_page(&bvec, page, PAGE_SIZE, 0);
 
 	rcu_assign_pointer(tracker->probe, &probe);
-	ret = diff_storage_write(storage, 0, &bvec, 1, 0, PAGE_SIZE, true);
+	for (i = 0; i <= 2 && !ret; i++)
+		ret = diff_storage_write(storage, probe_place(storage, i),
+					 &bvec, 1, 0, PAGE_SIZE, true);
 	if (!ret)
 		ret = diff_storage_sync(storage);
 	RCU_INIT_POINTER(tracker->probe, NULL);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * blksnap: storage probe. Finds out whether what is written to a difference
- * storage arrives at a device, however many devices and file systems lie
- * between: writes a page that says who it is, and watches the device's writes.
+ * storage arrives at a device, by ways that diff_storage_is_on() cannot follow,
+ * as through a loop device: writes pages that say who they are, and watches the
+ * device's writes.
  *
  * It does not see through what changes the data on its way, as encryption and
- * parity do.
+ * parity do, nor what is written to other places than it tries.
  */
 #ifndef BLKSNAP_STORAGE_PROBE_H
 #define BLKSNAP_STORAGE_PROBE_H
