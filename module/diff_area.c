@@ -115,7 +115,7 @@ int diff_area_prepare(struct diff_area *area, struct block_device *bdev)
 		return -ENODEV;
 
 	blksnap_chunk_granularity(&granularity);
-	area->capacity = bdev_nr_sectors(bdev);
+	WRITE_ONCE(area->capacity, bdev_nr_sectors(bdev));
 	area->shift = blksnap_unit_shift(&granularity, area->capacity);
 	area->count = blksnap_unit_count(area->capacity, area->shift);
 	area->draining = true;
@@ -167,6 +167,7 @@ void diff_area_unprepare(struct diff_area *area)
 	kvfree(area->stored);
 	area->stored = NULL;
 	bioset_exit(&area->bios);
+	WRITE_ONCE(area->capacity, 0);
 
 	/* The device may go meanwhile, and look for it. */
 	spin_lock_irq(&area->lock);
@@ -234,6 +235,13 @@ void diff_area_fail(struct diff_area *area, int error)
 	spin_lock_irqsave(&area->lock, flags);
 	diff_area_fail_locked(area, error);
 	spin_unlock_irqrestore(&area->lock, flags);
+}
+
+void diff_area_resized(struct diff_area *area, sector_t sectors)
+{
+	/* Before it is prepared, there is nothing to lose. */
+	if (sectors < READ_ONCE(area->capacity))
+		diff_area_fail(area, sectors ? -ENXIO : -ENODEV);
 }
 
 int diff_area_error(struct diff_area *area)

@@ -173,6 +173,13 @@ void diff_area_close_wait(struct diff_area *area);
  */
 void diff_area_device_gone(struct diff_area *area);
 
+/*
+ * The device has @sectors now. If it has lost a part of the image, that is the
+ * end of the area, as the part may come back with other data.
+ * Context: does not sleep.
+ */
+void diff_area_resized(struct diff_area *area, sector_t sectors);
+
 /* End the area with @error if nothing has ended it yet. Context: any. */
 void diff_area_fail(struct diff_area *area, int error);
 int diff_area_error(struct diff_area *area);

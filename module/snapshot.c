@@ -213,8 +213,7 @@ static int take_prepare(struct take *take)
 		return ret;
 	take->is_prepared = true;
 
-	/* The capacity has changed: what the map knows is of no use. */
-	if (take->area->capacity != tracker->map->capacity) {
+	if (!tracker_map_is_good(tracker, take->area->capacity)) {
 		take->new_map = cbt_map_create(take->area->capacity);
 		if (IS_ERR(take->new_map)) {
 			ret = PTR_ERR(take->new_map);
@@ -271,6 +270,10 @@ static int take_cut(struct take *takes, unsigned int nr)
 		if (diff_area_error(takes[i].area))
 			return -ENODEV;
 		if (bdev_nr_sectors(takes[i].bdev) != takes[i].area->capacity)
+			return -EAGAIN;
+		if (!takes[i].new_map &&
+		    !tracker_map_is_good(takes[i].area->tracker,
+					 takes[i].area->capacity))
 			return -EAGAIN;
 	}
 	for (i = 0; i < nr; i++)

@@ -109,6 +109,16 @@ void tracker_leave(struct tracker *tracker)
 	spin_unlock(&tracker->lock);
 }
 
+bool tracker_map_is_good(struct tracker *tracker, sector_t capacity)
+{
+	bool ret;
+
+	spin_lock(&tracker->lock);
+	ret = !tracker->resized && tracker->map->capacity == capacity;
+	spin_unlock(&tracker->lock);
+	return ret;
+}
+
 void tracker_mark_both(struct tracker *tracker, sector_t sector, sector_t nr)
 {
 	percpu_down_read(&tracker_cut);
@@ -125,6 +135,7 @@ struct cbt_map *tracker_arm(struct tracker *tracker, struct diff_area *area,
 		spin_lock(&tracker->lock);
 		old_map = tracker->map;
 		tracker->map = new_map;
+		tracker->resized = false;
 		spin_unlock(&tracker->lock);
 	} else {
 		cbt_map_take(tracker->map);
@@ -378,6 +389,18 @@ static void tracker_detach(struct blkfilter *flt)
 	synchronize_rcu();
 }
 
+static void tracker_resized(struct blkfilter *flt, sector_t sectors)
+{
+	struct tracker *tracker = tracker_of(flt);
+
+	spin_lock(&tracker->lock);
+	if (sectors != tracker->map->capacity)
+		tracker->resized = true;
+	if (tracker->area)
+		diff_area_resized(tracker->area, sectors);
+	spin_unlock(&tracker->lock);
+}
+
 static void tracker_release(struct blkfilter *flt)
 {
 	tracker_put(tracker_of(flt));
@@ -391,6 +414,7 @@ static struct blkfilter_operations tracker_ops = {
 	.detach = tracker_detach,
 	.release = tracker_release,
 	.ctl = tracker_ctl,
+	.resized = tracker_resized,
 	.submit_bio = tracker_submit_bio,
 };
 

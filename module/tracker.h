@@ -30,10 +30,12 @@ struct storage_probe;
  *		to this device may have to wait for one to another
  * @store_writes: the same for what is written to a difference storage, which
  *		those that use up @writes may wait for
- * @lock:	protects @map (against replacement), @area, @detaching
+ * @lock:	protects @map (against replacement), @area, @detaching, @resized
  * @map:	change map. Replaced under @lock and the cut lock.
  * @area:	what the device is in a snapshot, NULL if it is in none
  * @detaching:	the filter is on its way out: no snapshot may be joined
+ * @resized:	the capacity was another than the map's: what is not marked may
+ *		have changed as well
  * @probe:	to be looked for in all writes, or NULL. RCU.
  * @armed:	@area while a snapshot is held. Under the cut lock.
  * @epoch:	which of @in_flight counts new writes. Under the cut lock.
@@ -51,6 +53,7 @@ struct tracker {
 	struct cbt_map *map;
 	struct diff_area *area;
 	bool detaching;
+	bool resized;
 	struct storage_probe __rcu *probe;
 	struct diff_area *armed;
 	unsigned int epoch;
@@ -111,6 +114,12 @@ struct cbt_map *tracker_get_map(struct tracker *tracker);
  */
 int tracker_join(struct tracker *tracker, struct diff_area *area);
 void tracker_leave(struct tracker *tracker);
+
+/*
+ * Whether the map can tell what has changed on the device, which has @capacity
+ * sectors now. If not it needs a new one.
+ */
+bool tracker_map_is_good(struct tracker *tracker, sector_t capacity);
 
 /*
  * Mark by hand, in both maps. @nr sectors from @sector on must lie within the

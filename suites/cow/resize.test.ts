@@ -1,0 +1,153 @@
+/** A device that grows or shrinks while it is tracked: the image of the old size is right or lost, never wrong, and what the
+ *  map cannot know begins a new generation.
+ *  Method: every way to resize, idle and during a hold, with writes to the old part and to the new one. */
+import {
+  dataDisk, eventually, expect, filledSectors, makeLinear, makeLoop, makePartitions, secondDisk, startLoad, storeDisk, test,
+  type Device, type Lab,
+} from '../fixtures/index.js';
+
+const MIB = 1024 * 1024;
+const SECTOR = 512;
+/** Of each device at first; neither blocks nor chunks are whole. */
+const SIZE = 8 * MIB + 3 * SECTOR;
+const LARGER = 12 * MIB + 5 * SECTOR;
+const SMALLER = 5 * MIB + SECTOR;
+const disks = [dataDisk, secondDisk, storeDisk];
+
+interface Target {
+  readonly device: Device;
+  readonly resize: (bytes: number) => Promise<unknown>;
+}
+
+const ways: readonly { what: string; make: (l: Lab) => Promise<Target> }[] = [
+  { what: 'a loop device', make: async (l) => {
+    const device = await makeLoop(l, SIZE);
+    return { device, resize: (bytes) => l.sh('truncate -s "$2" /tmp/backing; losetup -c "$1"', device.path, `${bytes}`) };
+  } },
+  { what: 'a device-mapper device', make: async (l) => {
+    const below = l.disk('second');
+    const device = await makeLinear(l, 'sized', below, SIZE);
+    const table = 'dmsetup suspend --noflush sized; dmsetup load sized --table "0 $2 linear $1 0"; dmsetup resume --noudevsync sized';
+    return { device, resize: (bytes) => l.sh(table, below.path, `${bytes / SECTOR}`) };
+  } },
+  { what: 'a partition', make: async (l) => {
+    const [device] = await makePartitions(l, l.disk('second'), [{ start: MIB, length: SIZE }]) as [Device];
+    return { device, resize: (bytes) => l.sh('blkio resizepart "$1" 1 "$2" "$3"', l.disk('second').path, `${MIB}`, `${bytes}`) };
+  } },
+  { what: 'a disk of the machine', make: async (l) => {
+    const device = l.disk('second');
+    const resize = async (bytes: number): Promise<void> => {
+      await l.guest.monitor('block_resize', { 'node-name': 'disk-second', size: bytes });
+      await eventually(`${bytes} bytes`, () => device.size(), (size) => size === bytes);
+    };
+    await resize(SIZE);
+    return { device, resize };
+  } },
+];
+
+/** Blocks of the map that are marked. */
+async function marks(device: Device): Promise<number[]> {
+  const map = await device.cbtMap();
+  return [...map.keys()].filter((block) => map[block] !== 0);
+}
+
+/** The device is tracked anew, over all of it. */
+async function expectNewMap(device: Device, generation: string, size: number): Promise<void> {
+  const info = await device.cbtInfo();
+  expect(info.generation).not.toBe(generation);
+  expect(info).toMatchObject({ capacity: size, block_count: Math.ceil(size / info.block_size), changes: 0 });
+  expect(await marks(device)).toEqual([]);
+}
+
+for (const { what, make } of ways) {
+  test(`${what} that grows is tracked over all of it from the next snapshot on`, { meta: { spec: ['CBT-04', 'COW-10', 'CBT-11'] } }, async ({ lab }) => {
+    const l = await lab({ disks });
+    const { device, resize } = await make(l);
+    await device.fill(1);
+    await l.attach(device);
+    await (await l.takeSnapshot(device)).destroy();
+    const { generation } = await device.cbtInfo();
+    await resize(LARGER);
+    await device.fill(2, { offset: 8 * MIB });
+
+    const snapshot = await l.takeSnapshot(device);
+    await expectNewMap(device, generation, LARGER);
+    const frozen = await device.sectors();
+    await device.write(11 * MIB, new Uint8Array(4096).fill(1));
+    await device.fill(3, { length: MIB });
+    await expect(await (await snapshot.image(device)).sectors()).toHoldSectorsOf(frozen);
+    await snapshot.destroy();
+
+    await l.takeSnapshot(device);
+    const { block_size: block } = await device.cbtInfo();
+    expect(await marks(device)).toEqual([...Array.from({ length: MIB / block }, (_, index) => index), 11 * MIB / block]);
+  });
+
+  test(`the image of ${what} that grows during the hold stays as it is`, { meta: { spec: ['COW-10', 'CBT-04', 'COW-01'] } }, async ({ lab, random }) => {
+    const l = await lab({ disks });
+    const { device, resize } = await make(l);
+    await device.fill(1);
+    await l.attach(device);
+    const snapshot = await l.takeSnapshot(device);
+    const image = await snapshot.image(device);
+    const { generation } = await device.cbtInfo();
+    const load = startLoad(l.guest, { filename: device.path, size: '5M', rw: 'randwrite', bs: '4k-64k', blockalign: '4k', randseed: random.below(1e9) });
+    await load.started;
+
+    await resize(LARGER);
+    await load.stop();
+    await device.fill(2);
+
+    expect(await device.snapshotInfo()).toMatchObject({ error: 0 });
+    expect(await image.size()).toBe(SIZE);
+    await expect(await image.sectors()).toHoldSectorsOf(filledSectors(SIZE, 1));
+    await expect(await device.sectors()).toHoldSectorsOf(filledSectors(LARGER, 2));
+    // The map in use goes with the image.
+    expect(await device.cbtInfo()).toMatchObject({ generation, capacity: SIZE });
+    await snapshot.destroy();
+    await l.takeSnapshot(device);
+    await expectNewMap(device, generation, LARGER);
+  });
+
+  test(`the image of ${what} that shrinks during the hold is right or lost, also when it grows back`, { meta: { spec: ['COW-10', 'CBT-04', 'COW-06'] } }, async ({ lab }) => {
+    const l = await lab({ disks });
+    const { device, resize } = await make(l);
+    await device.fill(1);
+    await l.attach(device);
+    const snapshot = await l.takeSnapshot(device);
+    const image = await snapshot.image(device);
+    const { generation } = await device.cbtInfo();
+
+    for (const size of [SMALLER, SIZE]) {
+      await resize(size);
+      await device.fill(2, { length: 2 * MIB });
+      const { error } = await device.snapshotInfo();
+      if (error === 0) await expect(await image.sectors()).toHoldSectorsOf(filledSectors(SIZE, 1));
+      else await expect(image.read(0, 4096)).rejects.toMatchObject({ errno: 'EIO' });
+    }
+
+    if ((await device.snapshotInfo()).error !== 0) expect(await snapshot.waitEvent()).toMatchObject({ event: 'corrupted' });
+    await snapshot.destroy();
+    // Between the two sizes something was lost that never was a write.
+    const next = await l.takeSnapshot(device);
+    await expectNewMap(device, generation, SIZE);
+    const frozen = await device.sectors();
+    await device.fill(4);
+    await expect(await (await next.image(device)).sectors()).toHoldSectorsOf(frozen);
+  });
+
+  test(`${what} that shrinks between snapshots is tracked anew, at its new size and at its old one`, { meta: { spec: ['CBT-04'] } }, async ({ lab }) => {
+    const l = await lab({ disks });
+    const { device, resize } = await make(l);
+    await l.attach(device);
+    for (const sizes of [[SMALLER], [LARGER, SMALLER], [SIZE, SMALLER]]) {
+      await (await l.takeSnapshot(device)).destroy();
+      const { generation } = await device.cbtInfo();
+      for (const size of sizes) await resize(size);
+      const snapshot = await l.takeSnapshot(device);
+      await expectNewMap(device, generation, sizes.at(-1) ?? 0);
+      expect(await (await snapshot.image(device)).size()).toBe(SMALLER);
+      await snapshot.destroy();
+    }
+  });
+}
