@@ -1,0 +1,84 @@
+/** The image gives the old data at every stage of a copy, and a write never overtakes what the image reads from the device.
+ *  Method: hold the image's read at the disk, or the copy's write at the storage, and do the other thing meanwhile. */
+import { CHUNK, crcOf, expect, expectFrozen, freezeSteered, startAio, test, writeElsewhere, type Steered } from '../fixtures/index.js';
+
+const SECTOR = 512;
+const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
+
+for (const [what, op] of [['write', (s: Steered) => startAio(s.data, [{ offset: at(3), length: CHUNK }]).done], ['discard', (s: Steered) => s.data.discard(at(3), CHUNK)]] as const) {
+  test(`a ${what} does not overtake the image's read of the same chunk from the device`, { meta: { spec: ['IMG-02', 'COW-01', 'COW-03'] } }, async ({ lab }) => {
+    const s = await freezeSteered(lab);
+    const range = { sector: at(3) / SECTOR, sectors: CHUNK / SECTOR };
+    const hold = s.disk.hold({ kind: 'read', ...range });
+    const reading = expectFrozen(s, 3);
+    const read = await hold.next();
+    hold.close();
+
+    const changing = op(s);
+    // The copy of the chunk is made meanwhile, and the change has only the image's reader to wait for.
+    await s.disk.first({ kind: 'read', ...range, where: ({ sectors }) => sectors === range.sectors });
+    await writeElsewhere(s);
+    expect(s.disk.requests({ kind: ['write', 'discard'], ...range })).toEqual([]);
+
+    read.release();
+    await reading;
+    await changing;
+    const [change] = s.disk.requests({ kind: ['write', 'discard'], ...range });
+    expect(change?.arrived).toBeGreaterThan(read.request.answered as number);
+    await expectFrozen(s, 2, 3);
+  });
+}
+
+test('a write passes when the old data is in memory, and the image answers from there until it is stored', { meta: { spec: ['IMG-02', 'COW-01'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  const hold = s.store.hold({ kind: 'write' });
+  expect(await startAio(s.data, [{ offset: at(3), length: CHUNK }]).done).toEqual([CHUNK]);
+  const stored = await hold.next();
+  expect(stored.request.sectors).toBeGreaterThan(0);
+  const before = s.disk.requests().length;
+
+  await expectFrozen(s, 3, 2);
+  expect(s.disk.requests({ kind: 'read', sector: at(3) / SECTOR, sectors: CHUNK / SECTOR }).filter(({ index }) => index >= before), 'not read from the device').toEqual([]);
+  expect(s.store.requests({ kind: 'read' }), 'not read from the storage').toEqual([]);
+
+  hold.release();
+  await s.store.first({ kind: 'write' });
+  await expectFrozen(s, 2, 3);
+});
+
+test('a stored chunk is read from the storage while later writes go on', { meta: { spec: ['IMG-02'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  await startAio(s.data, [{ offset: at(3), length: CHUNK }]).done;
+  const hold = s.store.hold({ kind: 'read' });
+  // The copy may still be in memory for a moment; when the write to the storage is answered it soon is not.
+  await s.store.first({ kind: 'write' });
+  const { index } = s.disk.requests().at(-1) as { index: number };
+  const reading = expectFrozen(s, 3);
+  const read = await hold.next();
+  expect(await startAio(s.data, [{ offset: at(3), length: CHUNK, byte: 1 }]).done).toEqual([CHUNK]);
+  read.release();
+  hold.release();
+  await reading;
+  expect(s.disk.requests({ kind: 'read', sector: at(3) / SECTOR, sectors: CHUNK / SECTOR }).filter((request) => request.index > index)).toEqual([]);
+});
+
+test('an image that is written while its chunk is being copied keeps the rest of the chunk as it was', { meta: { spec: ['IMG-02', 'IMG-03'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  const hold = s.disk.hold({ kind: 'read', sector: at(3) / SECTOR });
+  const imageWrite = startAio(s.image, [{ offset: at(3, 8), length: 8 * SECTOR, byte: 0x77 }]);
+  const read = await hold.next();
+  const deviceWrite = startAio(s.data, [{ offset: at(3), length: CHUNK }]);
+  await deviceWrite.submitted;
+  await writeElsewhere(s);
+  expect(s.disk.requests({ kind: 'write', sector: at(3) / SECTOR, sectors: CHUNK / SECTOR })).toEqual([]);
+  read.release();
+  hold.release();
+  expect(await deviceWrite.done).toEqual([CHUNK]);
+  expect(await imageWrite.done).toEqual([8 * SECTOR]);
+
+  const seen = await s.image.sectorsAt(at(3), CHUNK);
+  const old = Array.from({ length: CHUNK / SECTOR }, (_, n) => crcOf({ device: 1, sector: at(3, n) / SECTOR, version: 1 }));
+  expect([...seen.crcs.slice(0, 8), ...seen.crcs.slice(16)]).toEqual([...old.slice(0, 8), ...old.slice(16)]);
+  expect(await s.image.read(at(3, 8), 8 * SECTOR)).toEqual(Buffer.alloc(8 * SECTOR, 0x77));
+  expect(await s.data.read(at(3), CHUNK)).toEqual(Buffer.alloc(CHUNK, 0xee));
+});

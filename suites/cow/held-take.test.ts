@@ -1,0 +1,62 @@
+/** Take waits for the writes that are in flight, on every kind of device; two readings of an image never differ.
+ *  Method: the disk at the bottom holds a write; take begins, and another snapshot is taken from start to end meanwhile. Then the
+ *  held write is let go, and the image is read twice, a write to the same place in between. */
+import { aio, CHUNK, expect, makeLinear, makePartitions, makeSteered, startAio, takeElsewhere, test, type Device, type Lab, type SteeredOptions } from '../fixtures/index.js';
+
+const SECTOR = 512;
+const MIB = 1024 * 1024;
+const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
+
+async function makeDirectLoop(l: Lab, disk: Device): Promise<Device> {
+  const path = await l.sh('losetup --direct-io=on --show -f "$1"', disk.path);
+  l.defer(() => l.sh('losetup -d "$1"', path));
+  return l.device(path);
+}
+
+async function makeMdLinear(l: Lab, disk: Device): Promise<Device> {
+  await l.sh('mdadm --build /dev/md0 --level=linear --raid-devices=2 "$1" "$2" > /dev/null 2>&1', disk.path, l.disk('second').path);
+  l.defer(() => l.sh('mdadm --stop /dev/md0 > /dev/null 2>&1'));
+  return l.device('/dev/md0');
+}
+
+const devices: readonly (readonly [what: string, options: SteeredOptions])[] = [
+  ['a disk', {}],
+  ['a partition', { make: async (l, disk) => ({ device: (await makePartitions(l, disk, [{ start: 2049 * SECTOR, length: 64 * MIB + SECTOR }]))[0] as Device }) }],
+  ['a device-mapper device', { make: async (l, disk) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB + SECTOR) }) }],
+  ['an md linear device', { make: async (l, disk) => ({ device: await makeMdLinear(l, disk) }) }],
+  ['a loop device', { make: async (l, disk) => ({ device: await makeDirectLoop(l, disk) }) }],
+  ['a device-mapper device over a loop device', {
+    make: async (l, disk) => ({ device: await makeLinear(l, 'over', await makeDirectLoop(l, disk), 90 * MIB + SECTOR) }),
+  }],
+];
+
+for (const [what, options] of devices) {
+  test(`take waits for a write in flight below ${what}, and its image does not change`, { meta: { spec: ['SNP-09', 'COW-01', 'FLT-13'] } }, async ({ lab }) => {
+    const { l, data, disk } = await makeSteered(lab, options);
+    const snapshot = await l.createSnapshot();
+    await snapshot.add(data);
+
+    const hold = disk.hold({ kind: 'write' });
+    const before = startAio(data, [{ offset: at(3, 8), length: 4096, byte: 0x11 }]);
+    await hold.next();
+    hold.close();
+    await before.submitted;
+    let isTaken = false;
+    const take = snapshot.take().then(() => { isTaken = true; });
+    await takeElsewhere(l);
+    expect(isTaken, 'taken while a write is in flight').toBe(false);
+    // From after the cut, and to the same place.
+    const after = startAio(data, [{ offset: at(3, 8), length: 4096, byte: 0x22 }]);
+
+    hold.release();
+    await take;
+    expect(await before.done).toEqual([4096]);
+    const image = await snapshot.image(data);
+    const first = await image.sectorsAt(at(2), 3 * CHUNK);
+    expect(await after.done).toEqual([4096]);
+    expect(await data.read(at(3, 8), 4096)).toEqual(Buffer.alloc(4096, 0x22));
+    await aio(data, [{ offset: at(3), length: CHUNK, byte: 0x33 }]);
+    await expect(await image.sectorsAt(at(2), 3 * CHUNK)).toHoldSectorsOf(first);
+    expect([...await image.read(at(3, 8), 4096)], 'the write from after the cut').not.toContain(0x22);
+  });
+}
