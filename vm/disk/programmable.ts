@@ -1,6 +1,14 @@
 /** The programmable disk: a disk of a guest of which a test sees every request, and may hold, fail or lose any.
  *
  *  It is a raw file on the host, served to QEMU over a Unix socket; QEMU keeps at most 16 requests of it in flight.
+ *  bootGuest() serves those disks that DiskSpec calls programmable, and guest.programmable(name) is where they are steered.
+ *  This folder needs nothing but Node, so that any QEMU can have such a disk:
+ *
+ *    const disk = new ProgrammableDisk('data', 'data.raw', sizeBytes, new Moments());
+ *    const server = await DiskServer.start(disk, '/tmp/data.socket');        // vm/disk/server.ts
+ *    // qemu -blockdev driver=nbd,node-name=data,export=data,server.type=unix,server.path=/tmp/data.socket ...
+ *    server.close();
+ *
  *  Order is told by numbers, never by clocks, and every wait ends with an event or names what came instead:
  *
  *    const held = disk.hold({ kind: 'read', sector: 2048, sectors: 512 });   // before the guest does it
