@@ -30,6 +30,7 @@ import { announce, runTests } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
 import { openVitest } from './session/vitest.js';
+import { shell } from './shell/shell.js';
 import { readLastResults } from './spec/last-results.js';
 import { readSpec } from './spec/load.js';
 import { specExitCode, specJson, specReport } from './spec/report.js';
@@ -47,6 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const line = await checkChoices(options);
   const session = openSession();
   try {
+    if (options.command === 'shell') return await shell(root, line, options);
     const all = await findTests(options);
     if (options.command === 'spec') return printSpec(all, options);
     const selection = selectBySpec(options.specIds, select(options.selection, all));

@@ -1,6 +1,7 @@
 /** The command line of npm start and npm test, as values. Wrong usage throws UsageError. */
 import { availableParallelism } from 'node:os';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { drivers, type DriverName } from '../../vm/index.js';
 import { UsageError } from './exit-codes.js';
 import type { Shard } from '../select/plan.js';
 import { didYouMean } from './nearest.js';
@@ -10,7 +11,13 @@ export interface CliOptions {
   readonly selection: readonly string[];
   /** Ids of the spec: only tests that name one of them; empty means any. */
   readonly specIds: readonly string[];
-  readonly command: 'run' | 'list' | 'spec' | 'merge' | 'doctor' | 'help';
+  readonly command: 'run' | 'list' | 'spec' | 'merge' | 'shell' | 'doctor' | 'help';
+  /** For shell: the command to run, after --. */
+  readonly words: readonly string[];
+  /** For shell: sizes of the scratch disks; empty means the default ones. */
+  readonly disks: readonly string[];
+  /** How guests are run; undefined when not chosen: then suites take qemu, and shell takes vng. */
+  readonly driver: DriverName | undefined;
   /** Drives every random choice; random when not given. */
   readonly seed: number;
   /** Times that the selection runs. */
@@ -42,24 +49,34 @@ const options = {
   line: { type: 'string' },
   flavour: { type: 'string' },
   module: { type: 'string' },
+  driver: { type: 'string' },
+  qemu: { type: 'boolean' },
+  disk: { type: 'string', multiple: true },
 } as const satisfies ParseArgsConfig['options'];
 
 /** First words that are commands, not selections. */
-const words = ['doctor', 'spec', 'merge'] as const;
+const words = ['doctor', 'spec', 'merge', 'shell'] as const;
 
 const seedMax = 2 ** 32 - 1;
 const repeatMax = 1000;
 const shardsMax = 1000;
 
 export function parseCli(argv: readonly string[]): CliOptions {
-  const { values, positionals } = parse(argv);
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const isShell = parse(argv.slice(0, end)).positionals[0] === 'shell';
+  const { values, positionals } = parse(isShell ? argv.slice(0, end) : argv);
   const word = words.find((one) => one === positionals[0]);
   const rest = word === undefined ? positionals : positionals.slice(1);
   if (word === 'doctor' && rest.length > 0) throw new UsageError(`doctor takes no arguments, got "${rest[0]}"`);
   if (word === 'merge' && rest.length === 0) throw new UsageError('merge takes the reports of all shards, or folders that hold them');
+  if (isShell && rest.length > 0) throw new UsageError(`put -- before the command: shell -- ${rest.join(' ')}`);
+  if (!isShell && (values.qemu || values.disk)) throw new UsageError(`--${values.qemu ? 'qemu' : 'disk'} belongs to shell`);
   return {
     selection: rest,
     specIds: values.spec ?? [],
+    words: isShell ? argv.slice(end + 1) : [],
+    disks: values.disk ?? [],
+    driver: values.qemu ? 'qemu' : driverOf(values.driver),
     command: values.help ? 'help' : word ?? (values.list ? 'list' : 'run'),
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
@@ -85,6 +102,11 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
   }
+}
+
+function driverOf(text: string | undefined): DriverName | undefined {
+  if (text === undefined || text in drivers) return text as DriverName | undefined;
+  throw new UsageError(`no driver "${text}": ${didYouMean(text, Object.keys(drivers))}`);
 }
 
 function shardOf(text: string | undefined): Shard {

@@ -3,6 +3,8 @@ export const startHelp = `npm start -- [suite | file | name pattern ...] [option
 npm start -- doctor        what this machine has, what is missing, and the next step
 npm start -- spec [id ...] every promise, the tests that prove it, and how they last ended; boots nothing.
                            An id or a group (COW) shows only these
+npm start -- shell [-- COMMAND ...]  a kernel with blksnap loaded on your own root file system, of which nothing is written:
+                           a prompt, a command (one word is shell text) or a script on stdin; ends with its exit code
 npm start -- merge PATH ...  joins the reports of all shards of a run into one, with its summary and exit code
 npm start -- mutants       proves that the tests can fail: plants known bugs, one at a time (--help says more)
 
@@ -20,6 +22,9 @@ Without arguments every suite runs. A name pattern is part of a test's name.
   --line 6.12      kernel line of kernel-patches/lines.yaml
   --flavour fast   kernel configuration of kernel-patches/config
   --module DIR     build another module folder instead of module/
+  --driver NAME    qemu: a small root, restored from a checkpoint (default); vng: the host's root, booted by virtme-ng
+  --qemu           shell on the small root instead
+  --disk SIZE      a scratch disk of shell, may be repeated (default: two of 1G)
   --help           this text
 
 Exit codes: 0 all passed, 1 the product failed, 2 wrong usage, 3 the rig failed.

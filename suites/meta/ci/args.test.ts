@@ -7,11 +7,11 @@ import { nearest } from '../../../ci/cli/nearest.js';
 describe('parseCli', () => {
   test('every option is taken', () => {
     const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', 'm',
-      '--repeat', '5', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02'];
+      '--repeat', '5', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02', '--driver', 'vng'];
     expect(parseCli(words)).toEqual({
       selection: ['cow', 'cbt'], command: 'run', seed: 7, jobs: 3, keep: true, json: true,
       line: '7.3', flavour: 'debug', moduleDir: 'm', repeat: 5, shard: { index: 2, count: 3 },
-      specIds: ['COW-01', 'CBT-02'],
+      specIds: ['COW-01', 'CBT-02'], driver: 'vng', words: [], disks: [],
     });
   });
 
@@ -36,6 +36,15 @@ describe('parseCli', () => {
   });
 
   test.for([
+    [['shell'], { words: [], disks: [], driver: undefined }],
+    [['shell', '--qemu', '--disk', '64M', '--disk', '1G'], { words: [], disks: ['64M', '1G'], driver: 'qemu' }],
+    [['shell', '--', 'ls', '-l', '--json', '--', 'x'], { words: ['ls', '-l', '--json', '--', 'x'], json: false }],
+    [['--flavour', 'debug', 'shell', '--', 'uname -r'], { words: ['uname -r'], flavour: 'debug' }],
+  ] as const)('%j is a shell with %j', ([words, expected]) => {
+    expect(parseCli(words)).toMatchObject({ command: 'shell', selection: [], ...expected });
+  });
+
+  test.for([
     [['--sed', '1'], /unknown option --sed: did you mean seed/],
     [['--seed', 'x'], /--seed takes a whole number from 0 to 4294967295, got "x"/],
     [['--seed', '4294967296'], /whole number/],
@@ -44,6 +53,10 @@ describe('parseCli', () => {
     [['--seed'], /seed/],
     [['--keep=yes'], /keep/],
     [['doctor', 'now'], /doctor takes no arguments, got "now"/],
+    [['shell', 'ls'], /put -- before the command: shell -- ls/],
+    [['shell', '--sed', '1'], /unknown option --sed/],
+    [['cow', '--disk', '1G'], /--disk belongs to shell/],
+    [['cow', '--driver', 'vgn'], /no driver "vgn": did you mean vng/],
     [['merge'], /merge takes the reports of all shards/],
     [['--repeat', '0'], /--repeat takes a whole number from 1/],
     [['--shard', '0/3'], /--shard takes i\/n with i from 1 to n, such as 2\/3, got "0\/3"/],
