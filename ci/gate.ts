@@ -39,6 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${gateHelp}\n`);
     return exitCodes.passed;
   }
+  if (options.driver !== undefined) throw new UsageError('npm test runs with its own choice of driver; --driver belongs to npm start');
   if (options.command !== 'run' || options.selection.length + options.specIds.length > 0) {
     throw new UsageError('npm test runs everything; to select, list or look at the machine use npm start');
   }

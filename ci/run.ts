@@ -87,7 +87,7 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
   const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
   for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);
-  progress.say(`kernel ${line.name}, flavour ${flavour}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
+  progress.say(`kernel ${line.name}, flavour ${flavour}${options.driver ? `, driver ${options.driver}` : ''}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
     const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
     for (const part of ready === undefined ? [] : plan.parts) {

@@ -5,12 +5,14 @@ export interface RepeatChoices {
   readonly line: string;
   readonly flavour: string;
   readonly moduleDir: string | undefined;
+  readonly driver?: string | undefined;
 }
 
 export function repeatSuiteTest(file: string, name: string, choices: RepeatChoices): string {
   const words = ['npm', 'start', '--', `${file} > ${name}`, '--seed', String(choices.seed)];
   words.push('--line', choices.line, '--flavour', choices.flavour);
   if (choices.moduleDir !== undefined) words.push('--module', choices.moduleDir);
+  if (choices.driver !== undefined) words.push('--driver', choices.driver);
   return words.map(quote).join(' ');
 }
 

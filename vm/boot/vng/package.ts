@@ -38,7 +38,7 @@ export async function findVirtme(options: LockOptions = {}): Promise<Virtme> {
 export class VirtmeMissingError extends HarnessError {
   constructor(why: string, cause?: unknown) {
     super(`virtme-ng is not installed and cannot be fetched: ${why}`, {
-      code: 'EVIRTME', blame: 'rig', phase: 'virtme-ng', cause,
+      code: 'EVIRTME_MISSING', blame: 'rig', phase: 'virtme-ng', cause,
       nextStep: 'Install virtme-ng with the tools of your distribution or with pip, so that virtme-run is found in PATH.',
     });
   }
