@@ -61,9 +61,12 @@ export function vngArgv(line: readonly string[], hookPath: string, args: Machine
   ];
 }
 
-/** init= clears what stands before it, so what we add comes first. */
+/** init= clears what stands before it, so what we add comes first. The guest keeps what it has read of the root, which
+ *  halves the time of a boot; a file that changes on the host meanwhile may be seen as it was. */
 function kernelLine(append: string, hookPath: string): string {
-  const theirs = append.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/).filter((word) => !KERNEL_REPLACED.test(word));
+  const theirs = append.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/)
+    .filter((word) => !KERNEL_REPLACED.test(word))
+    .map((word) => (word.startsWith('rootflags=') ? `${word},cache=loose` : word));
   return [...KERNEL_LINE_ARGS, 'virtme_console=ttyS0', `BASH_ENV="${hookPath}"`, ...theirs].join(' ');
 }
 

@@ -26,6 +26,7 @@ const append = line[line.indexOf('-append') + 1] as string;
 test('the root, read-only, is as virtme-run has it', () => {
   expect(line).toContain('local,id=virtfs5,path=/,security_model=none,readonly=on,multidevs=remap');
   expect(append).toContain('virtme_rw_overlay0=/etc');
+  expect(append).toMatch(/rootflags=\S+,access=any,cache=loose /);
   expect(append.endsWith('init=/x/virtme/guest/virtme-init')).toBe(true);
 });
 
