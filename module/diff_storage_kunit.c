@@ -90,6 +90,8 @@ static void use_file(struct kunit *test)
 	struct diff_storage *storage = storage_of(test);
 
 	storage->file = make_file(test);
+	storage->inode = diff_storage_inode(storage->file);
+	storage->old_gfp = mapping_gfp_mask(storage->inode->i_mapping);
 	storage->capacity = 0;
 	INIT_WORK(&storage->grow_work, diff_storage_grow_work);
 }
@@ -457,6 +459,7 @@ static int diff_storage_test_init(struct kunit *test)
 	if (!priv)
 		return -ENOMEM;
 	spin_lock_init(&priv->storage.lock);
+	priv->storage.grow_wq = system_unbound_wq;
 	INIT_WORK(&priv->storage.grow_work, count_grow);
 	priv->storage.portion = PORTION;
 	priv->storage.limit = LIMIT;
