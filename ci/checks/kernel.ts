@@ -11,8 +11,8 @@ const checkTimeoutMs = 120_000;
 const phase = 'kernel style';
 
 const kernelSource = /^(?:module\/(?!tool\/)|suites\/fixtures\/).*\.[ch]$/;
-/** A module of our tests. */
-const probeDir = 'suites/fixtures/probe/';
+/** Modules of the tests' own. */
+const testModules = ['suites/fixtures/probe/', 'suites/fixtures/testdisk/'];
 
 type Tell = (detail: string) => void;
 
@@ -26,7 +26,7 @@ export function kernelChecks(root: string, line: KernelLine, kernel: KernelBuild
     onTree('checkpatch', (tree, tell) => checkpatch(root, tree, tell)),
     onTree('W=1 and sparse on the patched files', (tree, tell) => patchedFiles(tree, kernel.objectDir, tell)),
     { name: 'W=1 and sparse on the module', repeat: 'npm test', run: () => moduleWarnings(kernel, moduleDir, 'module/') },
-    { name: 'W=1 and sparse on the probe', repeat: 'npm test', run: () => moduleWarnings(kernel, join(root, probeDir), probeDir) },
+    { name: 'W=1 and sparse on the modules of the tests', repeat: 'npm test', run: () => testModuleWarnings(root, kernel) },
     onTree('mutants of the kernel apply', async ({ sourceDir }) =>
       checkMutants(root, mutantsOf('kernel', await repositoryFiles(root)), sourceDir)),
     onTree('uapi headers agree', ({ sourceDir }) => Promise.resolve(uapiSync(root, sourceDir))),
@@ -77,6 +77,12 @@ async function moduleWarnings(kernel: KernelBuild, moduleDir: string, shown: str
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+}
+
+async function testModuleWarnings(root: string, kernel: KernelBuild): Promise<string[]> {
+  const found: string[] = [];
+  for (const dir of testModules) found.push(...await moduleWarnings(kernel, join(root, dir), dir));
+  return found;
 }
 
 /** What make says beyond silence, with the given folders shown as `shown`. */

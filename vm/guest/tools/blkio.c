@@ -15,6 +15,7 @@
 #include <linux/blkpg.h>
 #include <linux/fs.h>
 #include <linux/types.h>
+#include <scsi/sg.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -520,6 +521,39 @@ static int run_aio(char **words, int count, const struct options *options)
 	return 0;
 }
 
+/* WRITE(10) of stdin, up to 64 KiB, which no bio of the device carries. */
+static int run_sgwrite(char **words, int count, const struct options *options)
+{
+	__u64 sector = parse_sectors(words[1]) / SECTOR_SIZE;
+	int fd = open_path(words[0], O_RDWR, options);
+	__u8 *data = allocate(0x10000);
+	size_t length = read_stdin(data, 0x10000);
+	__u8 command[10] = {
+		[0] = 0x2a,
+		[2] = sector >> 24, [3] = sector >> 16,
+		[4] = sector >> 8, [5] = sector,
+		[7] = length / SECTOR_SIZE >> 8, [8] = length / SECTOR_SIZE,
+	};
+	struct sg_io_hdr header = {
+		.interface_id = 'S',
+		.dxfer_direction = SG_DXFER_TO_DEV,
+		.cmdp = command,
+		.cmd_len = sizeof(command),
+		.dxferp = data,
+		.dxfer_len = length,
+		.timeout = 30000,
+	};
+
+	(void)count;
+	if (ioctl(fd, SG_IO, &header))
+		fail("SG_IO", words[0]);
+	if (header.info & SG_INFO_CHECK) {
+		errno = EIO;
+		fail("WRITE(10)", words[0]);
+	}
+	return 0;
+}
+
 static void write_number(int fd, const char *path, __u64 offset, __u8 *block,
 			 __u64 number)
 {
@@ -757,6 +791,7 @@ static const struct command commands[] = {
 	{ "zeroout", "DEV OFF LEN", "", 3, 3, run_zeroout },
 	{ "secdiscard", "DEV OFF LEN", "", 3, 3, run_secdiscard },
 	{ "flush", "DEV", "", 1, 1, run_flush },
+	{ "sgwrite", "DEV OFF <DATA", "", 2, 2, run_sgwrite },
 	{ "size", "DEV", "", 1, 1, run_size },
 	{ "ioctl",
 	  "PATH CMD [HEX [--offset OFF] | --ptr VALUE] [--rdonly] [--compat] [--fail-nth N]",

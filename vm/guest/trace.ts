@@ -1,0 +1,140 @@
+/** Traces one call in a guest's kernel, instruction by instruction, through QEMU's gdb stub.
+ *
+ *  The machine stops at the function, is stepped with interrupts off until the function returns, and goes on. So the list of
+ *  executed addresses is exact, and the same each time for the same path; time plays no part. */
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.js';
+import { temporaryFolder } from '../proc/cleanup.js';
+import { sleep, within } from '../units.js';
+import type { Guest } from './guest.js';
+
+export interface CallTrace {
+  /** Address of each executed instruction, in order; the function's first one first. */
+  readonly executed: readonly bigint[];
+  /** What memory holds at each of them, 15 bytes or up to the end of the page. */
+  readonly code: ReadonlyMap<bigint, Buffer>;
+}
+
+const STEPS_MAX = 20_000;
+const ANSWER_TIMEOUT_MS = 60_000;
+/** No instruction of x86 is longer. */
+const INSTRUCTION_BYTES = 15;
+const PAGE_BYTES = 4096n;
+/** Places in the packet of registers. */
+const RSP = 7;
+const RIP = 16;
+
+/** Runs `trigger`, which must lead to a call of the function at `address`, and traces the first such call. */
+export async function traceCall(guest: Guest, address: bigint, trigger: () => Promise<unknown>): Promise<CallTrace> {
+  const socketPath = join(temporaryFolder('gdb'), 'socket');
+  await guest.monitor('human-monitor-command', { 'command-line': `gdbserver unix:${socketPath},server=on,wait=off` });
+  const stub = new Stub(await connected(socketPath));
+  let triggered: Promise<unknown> | undefined;
+  try {
+    await stub.ask(`Z0,${address.toString(16)},1`, 'ok');
+    const stop = stub.ask('c', 'stop');
+    stop.catch(() => undefined);
+    triggered = trigger();
+    triggered.catch(() => undefined);
+    const thread = /thread:([^;]+);/.exec(await stop)?.[1] ?? '';
+    await stub.ask(`z0,${address.toString(16)},1`, 'ok');
+    await stub.ask(`Hg${thread}`, 'ok');
+    return await stepToReturn(stub, thread);
+  } finally {
+    stub.detach();
+    await guest.monitor('human-monitor-command', { 'command-line': 'gdbserver none' });
+    await guest.monitor('cont');
+    await triggered;
+  }
+}
+
+async function stepToReturn(stub: Stub, thread: string): Promise<CallTrace> {
+  const { rsp: entry } = await stub.registers();
+  const back = (await stub.memory(entry, 8)).readBigUInt64LE();
+  const executed: bigint[] = [];
+  const code = new Map<bigint, Buffer>();
+  for (;;) {
+    const { rip, rsp } = await stub.registers();
+    if (rip === back && rsp > entry) return { executed, code };
+    executed.push(rip);
+    if (!code.has(rip)) code.set(rip, await stub.memory(rip, Math.min(INSTRUCTION_BYTES, Number(PAGE_BYTES - rip % PAGE_BYTES))));
+    if (executed.length > STEPS_MAX) throw stubError(`the call did not return within ${STEPS_MAX} instructions`);
+    await stub.ask(`vCont;s:${thread}`, 'stop');
+  }
+}
+
+/** QEMU listens a moment after it has answered. */
+async function connected(path: string): Promise<Socket> {
+  for (let tries = 0; ; tries++) {
+    const socket = connect(path);
+    const error = await new Promise<Error | undefined>((resolve) => {
+      socket.once('connect', () => resolve(undefined));
+      socket.once('error', resolve);
+    });
+    if (!error) return socket;
+    if (tries === 50) throw stubError(error.message);
+    await sleep(20);
+  }
+}
+
+function stubError(message: string): HarnessError {
+  return new HarnessError(`gdb stub: ${message}`, { code: 'EGDB', blame: 'rig', phase: 'trace' });
+}
+
+/** What an answer looks like. Others come unasked, such as that the machine has stopped because we connected. */
+const answers = { ok: /^OK$/, stop: /^[TS]/, hex: /^[0-9a-f]+$/ } as const;
+
+/** The remote serial protocol as far as it is needed: one question at a time, `$text#sum`. */
+class Stub {
+  readonly #socket: Socket;
+  #input = '';
+  #take: ((text: string) => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (data: Buffer) => this.#read(data.toString('latin1')));
+    socket.on('error', () => undefined);
+  }
+
+  async ask(text: string, kind: keyof typeof answers): Promise<string> {
+    const answer = new Promise<string>((resolve) => {
+      this.#take = (packet) => {
+        if (answers[kind].test(packet) || /^E..$/.test(packet)) resolve(packet);
+      };
+    });
+    this.#send(text);
+    const value = await within(answer, ANSWER_TIMEOUT_MS);
+    if (value === undefined || !answers[kind].test(value)) throw stubError(`${text}: ${value ?? 'no answer'}`);
+    return value;
+  }
+
+  /** Of the thread that stopped. */
+  async registers(): Promise<{ rip: bigint; rsp: bigint }> {
+    const all = Buffer.from(await this.ask('g', 'hex'), 'hex');
+    return { rip: all.readBigUInt64LE(RIP * 8), rsp: all.readBigUInt64LE(RSP * 8) };
+  }
+
+  async memory(address: bigint, length: number): Promise<Buffer> {
+    return Buffer.from(await this.ask(`m${address.toString(16)},${length.toString(16)}`, 'hex'), 'hex');
+  }
+
+  detach(): void {
+    this.#send('D');
+    this.#socket.end();
+  }
+
+  #read(text: string): void {
+    this.#input += text;
+    for (let packet = /\$([^#]*)#../.exec(this.#input); packet; packet = /\$([^#]*)#../.exec(this.#input)) {
+      this.#input = this.#input.slice(packet.index + packet[0].length);
+      this.#socket.write('+');
+      this.#take?.(packet[1] as string);
+    }
+  }
+
+  #send(text: string): void {
+    const sum = Buffer.from(text, 'latin1').reduce((total, byte) => (total + byte) & 0xff, 0);
+    this.#socket.write(`$${text}#${sum.toString(16).padStart(2, '0')}`);
+  }
+}
