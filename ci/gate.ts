@@ -1,6 +1,5 @@
 /** npm test: the project's own gate. Checks of the code, unit tests of the runner, kernel style, then the suites;
  *  every step and every test is a case of one report. A step that fails does not stop the others. */
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KernelLine } from '../vm/index.js';
 import { checkChoices } from './build/choices.js';
@@ -15,7 +14,6 @@ import { gateHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
 import { installMissing } from './host/install.js';
 import { klogCheck, metAllowances } from './klog/check.js';
-import { mutantsCheck } from './mutants/refresh.js';
 import { finish } from './report/finish.js';
 import { runOrigin } from './report/origin.js';
 import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
@@ -79,8 +77,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
     const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
     if (ready !== undefined) {
       const kernel = kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options));
-      const mutants = mutantsCheck(root, { line: kernelLine, moduleDir: join(root, 'module') });
-      if (shard.index === 1) await runChecks([...kernel, mutants], store, progress);
+      if (shard.index === 1) await runChecks(kernel, store, progress);
       passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
       for (const { selection } of plan.parts) {
         await runTests({ root, project: 'suites', jobs, selection, store, repeat: repeatSuite, progress });

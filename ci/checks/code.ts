@@ -1,11 +1,12 @@
 /** The checks that need no kernel: lint, types, import table, tidiness. */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { attempt } from '../../vm/index.js';
+import { mutantsCheck } from '../mutants/refresh.js';
 import type { Check } from './check.js';
 import { checkImports } from './deps.js';
 import { packageHosts, repositoryFiles } from './files.js';
 import { checkJobs } from './jobs.js';
-import { checkMutants, mutantsOf } from './mutants.js';
 import { checkTidiness } from './tidy.js';
 import { checkWireFormat, uapiFolder } from './wire-format.js';
 
@@ -28,11 +29,7 @@ export function codeChecks(root: string): Check[] {
     program('types', ['../../node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false', '-p', 'ci/tsconfig.json']),
     { name: 'imports', repeat: 'npm test', run: async () => checkImports(root, await repositoryFiles(root)) },
     { name: 'wire format', repeat: 'npm test', run: () => checkWireFormat(root, uapiFolder(root)) },
-    {
-      name: 'mutants of the module apply',
-      repeat: 'npm test',
-      run: async () => checkMutants(root, mutantsOf('module', await repositoryFiles(root)), root),
-    },
+    mutantsCheck(root, 'module', { moduleDir: join(root, 'module') }),
     { name: 'CI definitions', repeat: 'npm test', run: () => checkJobs(root) },
     {
       name: 'tidiness',

@@ -2,9 +2,9 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { attempt, temporaryFolder, withPatchedTree, type KernelBuild, type KernelLine, type PatchedTree } from '../../vm/index.js';
+import { mutantsCheck } from '../mutants/refresh.js';
 import type { Check } from './check.js';
 import { repositoryFiles } from './files.js';
-import { checkMutants, mutantsOf } from './mutants.js';
 
 const buildTimeoutMs = 600_000;
 const checkTimeoutMs = 120_000;
@@ -27,8 +27,7 @@ export function kernelChecks(root: string, line: KernelLine, kernel: KernelBuild
     onTree('W=1 and sparse on the patched files', (tree, tell) => patchedFiles(tree, kernel.objectDir, tell)),
     { name: 'W=1 and sparse on the module', repeat: 'npm test', run: () => moduleWarnings(kernel, moduleDir, 'module/') },
     { name: 'W=1 and sparse on the modules of the tests', repeat: 'npm test', run: () => testModuleWarnings(root, kernel) },
-    onTree('mutants of the kernel apply', async ({ sourceDir }) =>
-      checkMutants(root, mutantsOf('kernel', await repositoryFiles(root)), sourceDir)),
+    mutantsCheck(root, 'kernel', { moduleDir, line }),
     onTree('uapi headers agree', ({ sourceDir }) => Promise.resolve(uapiSync(root, sourceDir))),
   ];
 }

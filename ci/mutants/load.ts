@@ -1,5 +1,5 @@
 /** The mutants there are (suites/mutants/), and which of them words on the command line mean. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../cli/exit-codes.js';
 import { didYouMean } from '../cli/nearest.js';
@@ -23,7 +23,8 @@ const kinds = ['module', 'kernel'] as const;
 export function readMutants(root: string, { behaviours }: Pick<Spec, 'behaviours'>): Mutant[] {
   const ids = new Set(behaviours.map(({ id }) => id));
   return kinds.flatMap((kind) => {
-    const files = readdirSync(join(root, mutantsFolder, kind)).filter((name) => name.endsWith('.patch')).sort();
+    const folder = join(root, mutantsFolder, kind);
+    const files = (existsSync(folder) ? readdirSync(folder) : []).filter((name) => name.endsWith('.patch')).sort();
     return files.map((base): Mutant => {
       const file = `${mutantsFolder}/${kind}/${base}`;
       const path = join(root, file);

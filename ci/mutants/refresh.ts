@@ -15,17 +15,18 @@ const timeoutMs = 60_000;
 
 /** What mutants are patches to. */
 export interface Code {
-  readonly line: KernelLine;
   readonly moduleDir: string;
+  /** Not needed for mutants of the module. */
+  readonly line?: KernelLine;
 }
 
-/** The step of npm test: heads are right and patches fit. Builds nothing. */
-export function mutantsCheck(root: string, code: Code): Check {
+/** A step of npm test: heads are right, and patches fit. Builds nothing. */
+export function mutantsCheck(root: string, kind: Mutant['kind'], code: Code): Check {
   return {
-    name: 'mutants apply',
+    name: `mutants of the ${kind} apply`,
     repeat: 'npm start -- mutants --refresh',
     run: async () => {
-      const mutants = readMutants(root, readSpec(root));
+      const mutants = readMutants(root, readSpec(root)).filter((mutant) => mutant.kind === kind);
       const contents = await contentsOf(mutants, code);
       const found: string[] = [];
       for (const mutant of mutants) {
@@ -72,7 +73,7 @@ async function contentsOf(mutants: readonly Mutant[], { line, moduleDir }: Code)
   const ofModule = filesOf('module').map((file) => [file, join(moduleDir, relative('module', file))] as const)
     .filter(([, path]) => existsSync(path)).map(([file, path]) => [file, readFileSync(path)] as const);
   const ofKernel = filesOf('kernel');
-  return new Map([...ofModule, ...(ofKernel.length > 0 ? await patchedFiles(line, ofKernel) : [])]);
+  return new Map([...ofModule, ...(line && ofKernel.length > 0 ? await patchedFiles(line, ofKernel) : [])]);
 }
 
 function filesIn({ path }: Mutant): string[] {

@@ -6,7 +6,6 @@ import { describe, expect, test } from 'vitest';
 import { checkImports } from '../../../ci/checks/deps.js';
 import { checkText, checkTidiness, type TidyContext } from '../../../ci/checks/tidy.js';
 import { touchedFiles } from '../../../ci/checks/kernel.js';
-import { checkMutants, mutantsOf } from '../../../ci/checks/mutants.js';
 import { checkWireFormat, uapiFolder } from '../../../ci/checks/wire-format.js';
 import { temporaryTree } from './temporary-tree.js';
 
@@ -92,18 +91,6 @@ describe('tidiness', () => {
 test('touched files are those that a patch leaves behind', () => {
   const patch = '--- a/block/gone.c\n+++ /dev/null\n--- a/block/b.c\n+++ b/block/b.c\n--- /dev/null\n+++ b/block/a.c\n';
   expect(touchedFiles([patch, patch])).toEqual(['block/a.c', 'block/b.c']);
-});
-
-test('a mutant that no longer applies is found, one that applies is not, and the tree stays as it is', async () => {
-  const patch = (line: string) => `--- a/module/a.c\n+++ b/module/a.c\n@@ -1 +1 @@\n-${line}\n+broken\n`;
-  const files = { 'module/a.c': 'sound\n', 'suites/mutants/module/good.patch': patch('sound'), 'suites/mutants/module/old.patch': patch('was') };
-  const tree = temporaryTree(files);
-  const mutants = mutantsOf('module', Object.keys(files));
-  expect(mutants).toHaveLength(2);
-  expect(await checkMutants(tree, mutants, tree)).toEqual([
-    'suites/mutants/module/old.patch: does not apply: error: patch failed: module/a.c:1',
-  ]);
-  expect(readFileSync(join(tree, 'module/a.c'), 'utf8')).toBe('sound\n');
 });
 
 describe('the wire format', () => {

@@ -1,5 +1,7 @@
 /** Planted bugs: a wrong head is told where it is wrong, words find mutants, and the verdict says no more than was seen.
  *  Method: small texts and made-up outcomes; and the heads of the mutants that this project has. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../../ci/cli/exit-codes.js';
@@ -7,9 +9,11 @@ import { parseHead } from '../../../ci/mutants/head.js';
 import { readMutants, selectMutants } from '../../../ci/mutants/load.js';
 import { parseMutantsCli } from '../../../ci/mutants/options.js';
 import { applyToCase, mutantCase, mutantsCount, mutantsJson, mutantsTable } from '../../../ci/mutants/results.js';
+import { mutantsCheck, refreshMutants } from '../../../ci/mutants/refresh.js';
 import { resultOf } from '../../../ci/mutants/trial.js';
 import { judge, type Evidence } from '../../../ci/mutants/verdict.js';
 import { pendingCase, type CaseReport, type CaseState } from '../../../ci/report/model.js';
+import { Progress } from '../../../ci/session/progress.js';
 import { readSpec } from '../../../ci/spec/load.js';
 import { temporaryTree } from './temporary-tree.js';
 
@@ -80,6 +84,40 @@ describe('mutants', () => {
     const mutants = readMutants(root, readSpec(root));
     const named = new Set(mutants.flatMap(({ specIds }) => specIds));
     expect([...new Set([...named].map((id) => id.slice(0, 3)))].sort()).toEqual(['ABI', 'CBT', 'COW', 'DIF', 'EVT', 'FLT', 'IMG', 'SNP']);
+  });
+});
+
+describe('a patch', () => {
+  const spec = 'strict: false\nbehaviours:\n  COW-01: {where: module, sentence: The image stays.}\n';
+  const head = patch.slice(0, patch.indexOf('diff')).replace('COW-03 COW-01', 'COW-01');
+  const diff = (at: number, before: string, after: string) =>
+    `diff --git a/module/a.c b/module/a.c\n--- a/module/a.c\n+++ b/module/a.c\n@@ -${at},3 +${at},3 @@\n ${before}\n-sound\n+broken\n ${after}\n`;
+  const tree = (text: string) => temporaryTree({
+    'suites/spec.yaml': spec, 'module/a.c': 'zero\none\ntwo\nsound\nthree\n', 'suites/mutants/module/a.patch': head + text });
+  const patchIn = (folder: string) => readFileSync(join(folder, 'suites/mutants/module/a.patch'), 'utf8');
+  const check = (folder: string) => mutantsCheck(folder, 'module', { moduleDir: join(folder, 'module') }).run(() => undefined);
+  const refresh = (folder: string) => refreshMutants(readMutants(folder, readSpec(folder)), { moduleDir: join(folder, 'module') }, new Progress());
+
+  test('that applies is no finding, wherever its lines are by now, and the code stays as it is', async () => {
+    const folder = tree(diff(2, 'two', 'three'));
+    expect(await check(folder)).toEqual([]);
+    expect(readFileSync(join(folder, 'module/a.c'), 'utf8')).toBe('zero\none\ntwo\nsound\nthree\n');
+  });
+
+  test('that does not apply is a finding with the command to refresh it, which writes it anew where it can', async () => {
+    const folder = tree(`diff --git a/module/a.c b/module/a.c\n--- a/module/a.c\n+++ b/module/a.c\n@@ -2,4 +2,4 @@\n was\n two\n-sound\n+broken\n three\n`);
+    expect(await check(folder)).toEqual([expect.stringMatching(/module\/a no longer applies: the hunk for module\/a\.c:2 .*mutants module\/a --refresh/s)]);
+    expect(await refresh(folder)).toBe(0);
+    expect(await check(folder)).toEqual([]);
+    expect(patchIn(folder)).toContain(head);
+    expect(patchIn(folder)).toContain(' one\n two\n-sound\n+broken\n three\n');
+  });
+
+  test('that fits nowhere is left alone', async () => {
+    const folder = tree(diff(2, 'nine', 'ten'));
+    const before = patchIn(folder);
+    expect(await refresh(folder)).toBe(3);
+    expect(patchIn(folder)).toBe(before);
   });
 });
 
