@@ -33,6 +33,7 @@ export default defineConfig({
           name: 'suites',
           include: ['suites/*/**/*.test.ts'],
           exclude: ['suites/meta/**/!(*.vm).test.ts', 'suites/mutants/**'],
+          // On `fast`; suites/fixtures gives slower flavours more.
           testTimeout: isBooted ? 480_000 : 120_000,
           hookTimeout: 120_000,
         },

@@ -18,6 +18,7 @@ export type { HeldRequest, Hold } from './disk/hold.js';
 export { formatRequest, type DiskRequest, type RequestKind, type RequestMatch } from './disk/request.js';
 export { forgetCheckpoints } from './boot/checkpoint.js';
 export { detectAccelerator, rememberedAccelerator, type Accelerator } from './boot/probe.js';
+export { flavourNeeds } from './boot/flavour.js';
 export { qemuVersion } from './boot/host.js';
 export { ensureRoot } from './root/root.js';
 export { ensureKernel, type KernelOptions } from './kernel/build.js';

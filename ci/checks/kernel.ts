@@ -10,9 +10,9 @@ const buildTimeoutMs = 600_000;
 const checkTimeoutMs = 120_000;
 const phase = 'kernel style';
 
-const kernelSource = /^(?:module\/(?!tool\/)|suites\/fixtures\/).*\.[ch]$/;
+const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?:fixtures|rig)\/).*\.[ch]$/;
 /** Modules of the tests' own. */
-const testModules = ['suites/fixtures/probe/', 'suites/fixtures/testdisk/'];
+const testModules = ['suites/fixtures/probe/', 'suites/fixtures/testdisk/', 'suites/fixtures/kmemleak-age/', 'suites/rig/misbehave/'];
 
 type Tell = (detail: string) => void;
 

@@ -30,7 +30,7 @@ export async function tellKlogFindings(root: string, run: KlogRun, store: Report
   if ((await check.run(() => undefined)).length > 0) await runCheck(check, store, progress);
 }
 
-/** Names of the allowances that tests of this report made use of. */
+/** Names of the allowances that tests of this report made use of, on whatever flavour. */
 export function metAllowances({ cases }: Pick<RunReport, 'cases'>): ReadonlySet<string> {
   return new Set(cases.flatMap(({ klogAllowed }) => klogAllowed));
 }

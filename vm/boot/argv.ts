@@ -31,7 +31,7 @@ export const PORT_NAME = 'agent';
 export const KERNEL_LINE_ARGS: readonly string[] = [
   'console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'reboot=t',
   'tsc=reliable', 'no_timer_check', 'random.trust_cpu=on', 'sysrq_always_enabled',
-  'sysctl.kernel.hung_task_timeout_secs=20', 'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
+  'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
 ];
 const ROOT_LINE_ARGS = ['root=/dev/vda', 'ro', 'rootfstype=ext4', 'init=/sbin/agent'];
 

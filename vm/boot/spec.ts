@@ -1,4 +1,5 @@
 /** What a guest machine is made of, checked and completed with defaults; pure. */
+import { flavourNeeds } from './flavour.js';
 
 export interface DiskSpec {
   /** Lower-case letters, digits and dashes, at most 16 characters; also the disk's serial number. */
@@ -17,7 +18,7 @@ export interface DiskSpec {
 export interface MachineSpec {
   /** Default 2. */
   readonly cpus?: number;
-  /** Default 512. */
+  /** Default: what the kernel's flavour needs. */
   readonly memoryMiB?: number;
   readonly disks: readonly DiskSpec[];
 }
@@ -33,7 +34,7 @@ export interface FullMachineSpec {
 const DISKS_MAX = 16;
 
 /** Fills in the defaults; throws RangeError for what cannot be built. */
-export function completeSpec(spec: MachineSpec): FullMachineSpec {
+export function completeSpec(spec: MachineSpec, flavour = 'fast'): FullMachineSpec {
   const disks = spec.disks.map((disk): FullDiskSpec => ({
     name: disk.name,
     sizeBytes: disk.sizeBytes,
@@ -52,5 +53,5 @@ export function completeSpec(spec: MachineSpec): FullMachineSpec {
       throw new RangeError(`disk ${name}: ${sizeBytes} bytes are not whole blocks of ${logicalBlockSize}`);
     }
   }
-  return { cpus: spec.cpus ?? 2, memoryMiB: spec.memoryMiB ?? 512, disks };
+  return { cpus: spec.cpus ?? 2, memoryMiB: spec.memoryMiB ?? flavourNeeds(flavour).memoryMiB, disks };
 }

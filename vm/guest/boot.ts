@@ -2,6 +2,7 @@
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { detectAccelerator } from '../boot/probe.js';
 import { dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
+import { flavourNeeds } from '../boot/flavour.js';
 import { diskPath, Machine } from '../boot/machine.js';
 import { completeSpec, type MachineSpec } from '../boot/spec.js';
 import { HarnessError } from '../errors.js';
@@ -36,7 +37,7 @@ const RESTORE_TIMEOUT_MS = 30_000;
 
 /** The machine kind that bootGuest() would use: accelerator chosen, root built. */
 export async function machineKind(kernel: KernelBuild, spec: MachineSpec, options: CheckpointOptions = {}): Promise<MachineKind> {
-  const full = completeSpec(spec);
+  const full = completeSpec(spec, kernel.flavour);
   const root = await ensureRoot(kernel, options);
   const { name: accelerator } = await detectAccelerator(kernel, root, options);
   return { kernel, root, spec: full, accelerator };
@@ -57,7 +58,7 @@ export async function bootGuest(kernel: KernelBuild, spec: MachineSpec, options:
 }
 
 async function stagedCheckpoint(kind: MachineKind, options: BootOptions): Promise<Checkpoint> {
-  const base = await ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind.spec), options);
+  const base = await ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind), options);
   const { stage } = options;
   if (!stage) return base;
   return ensureStagedCheckpoint(base, stage.key, async (statePath) => {
@@ -99,7 +100,7 @@ async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootO
     } finally {
       await state.close();
     }
-    const channel = await firstAnswer(machine);
+    const channel = await firstAnswer(machine, RESTORE_TIMEOUT_MS * flavourNeeds(kind.kernel.flavour).slowdown);
     // What QEMU itself asked of them while it started is none of the guest's.
     for (const disk of machine.disks.values()) disk.forget();
     return new Guest({
@@ -118,7 +119,7 @@ async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootO
   }
 }
 
-async function firstAnswer(machine: Machine): Promise<Channel> {
+async function firstAnswer(machine: Machine, timeoutMs: number): Promise<Channel> {
   const channel = new Channel(machine.port);
   let over = false;
   void machine.ended.then((end) => {
@@ -127,22 +128,22 @@ async function firstAnswer(machine: Machine): Promise<Channel> {
   });
   const answer = channel.ping();
   answer.catch(() => undefined);
-  const deadline = performance.now() + RESTORE_TIMEOUT_MS;
+  const deadline = performance.now() + timeoutMs;
   while (!over) {
     const { status } = await machine.qmp.execute<{ status: string }>('query-status').catch(() => ({ status: 'gone' }));
     if (status === 'paused' || status === 'gone') break;
-    if (performance.now() > deadline) throw restoreTimeout(machine);
+    if (performance.now() > deadline) throw restoreTimeout(machine, timeoutMs);
     await sleep(3);
   }
   await machine.qmp.execute('cont').catch(() => undefined);
   if (!await within(answer.then(() => true), deadline - performance.now())) {
-    throw restoreTimeout(machine);
+    throw restoreTimeout(machine, timeoutMs);
   }
   return channel;
 }
 
-function restoreTimeout(machine: Machine): HarnessError {
-  return new HarnessError(`the restored guest did not answer within ${RESTORE_TIMEOUT_MS} ms\n${machine.console.tail()}`, {
+function restoreTimeout(machine: Machine, timeoutMs: number): HarnessError {
+  return new HarnessError(`the restored guest did not answer within ${timeoutMs} ms\n${machine.console.tail()}`, {
     code: 'ERESTORE', blame: 'rig', phase: 'restore', nextStep: 'The host may be overloaded: run with fewer --jobs.',
   });
 }

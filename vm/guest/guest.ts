@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { diskDevice, diskNode } from '../boot/argv.js';
 import { saveState } from '../boot/checkpoint.js';
+import { flavourNeeds } from '../boot/flavour.js';
 import type { Machine, MachineEnd } from '../boot/machine.js';
 import type { FullDiskSpec } from '../boot/spec.js';
 import type { ProgrammableDisk } from '../disk/programmable.js';
@@ -15,7 +16,7 @@ import type { KlogLine } from './klog.js';
 import { runResult, type RunResult } from './result.js';
 
 export interface RunOptions {
-  /** Default 30000. */
+  /** Of a guest like `fast`; slower flavours get more (vm/boot/flavour.ts). Default 30000. */
   readonly timeoutMs?: number;
   /** Aborting kills the command and rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -98,6 +99,11 @@ export class Guest implements AsyncDisposable {
     });
   }
 
+  /** By which every time limit of this guest is multiplied. */
+  get slowdown(): number {
+    return flavourNeeds(this.kernel.flavour).slowdown;
+  }
+
   get consolePath(): string {
     return this.#machine.console.path;
   }
@@ -162,7 +168,7 @@ export class Guest implements AsyncDisposable {
 
   /** All kernel lines since the restore, those printed before this call included. */
   async klog(options: { timeoutMs?: number } = {}): Promise<readonly KlogLine[]> {
-    await this.#answer(options.timeoutMs ?? RUN_TIMEOUT_MS);
+    await this.#answer((options.timeoutMs ?? RUN_TIMEOUT_MS) * this.slowdown);
     return [...this.#channel.klog];
   }
 
@@ -214,7 +220,7 @@ export class Guest implements AsyncDisposable {
   async save(statePath: string): Promise<void> {
     // A restore must begin at a frame's border. The agent has nothing left to say after its answer but kernel lines, and
     // each of those crosses the port in one piece.
-    await this.#answer(RUN_TIMEOUT_MS);
+    await this.#answer(RUN_TIMEOUT_MS * this.slowdown);
     await saveState(this.#machine, statePath);
   }
 
@@ -254,7 +260,7 @@ export class Guest implements AsyncDisposable {
 
   /** Adds deadline and abort to a call. */
   async #guard(call: Call, argv: readonly string[], options: RunOptions): Promise<Awaited<Call['result']>> {
-    const timeoutMs = options.timeoutMs ?? RUN_TIMEOUT_MS;
+    const timeoutMs = (options.timeoutMs ?? RUN_TIMEOUT_MS) * this.slowdown;
     const abort = (): void => {
       call.kill(9);
       this.#channel.forget(call, options.signal?.reason ?? new Error('aborted'));

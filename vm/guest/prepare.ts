@@ -1,7 +1,8 @@
 /** Brings a booted guest to the state worth saving: agent answers, disks known, common tools in its page cache. */
-import type { CheckpointFacts } from '../boot/checkpoint.js';
+import type { CheckpointFacts, MachineKind } from '../boot/checkpoint.js';
+import { flavourNeeds } from '../boot/flavour.js';
 import type { Machine } from '../boot/machine.js';
-import type { FullMachineSpec } from '../boot/spec.js';
+import type { FullDiskSpec } from '../boot/spec.js';
 import { BootTimeoutError, HarnessError } from '../errors.js';
 import { sleep, within } from '../units.js';
 import { Channel } from './channel.js';
@@ -20,42 +21,51 @@ done`;
 
 /** The tools that suites start most often; run once, so that later starts find them in memory. */
 const WARM_UP = `
-for t in fio blkio blksnapctl mkfs.ext4 e2fsck mkfs.xfs xfs_repair losetup blockdev sfdisk dmsetup mdadm; do
+for t in fio blkio blksnapctl mkfs.ext4 e2fsck mkfs.xfs xfs_repair losetup blockdev sfdisk dmsetup mdadm leftovers; do
   p=$(command -v $t) && cat "$p" > /dev/null && $t --version > /dev/null 2>&1
 done
 for d in /sys/block/vd*; do blockdev --flushbufs /dev/\${d##*/}; done
 sync; true`;
 
-export async function prepareGuest(machine: Machine, spec: FullMachineSpec): Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>> {
+/** A guest that was just started. */
+export interface Newborn {
+  readonly machine: Machine;
+  readonly channel: Channel;
+  /** By which every time limit is multiplied, see flavourNeeds(). */
+  readonly slowdown: number;
+}
+
+export async function prepareGuest(machine: Machine, { kernel, spec }: MachineKind): Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>> {
   const channel = new Channel(machine.port);
-  const facts = await awaitGuest(channel, machine, spec, BOOT_TIMEOUT_MS);
-  await script(channel, machine, WARM_UP);
+  const guest: Newborn = { machine, channel, slowdown: flavourNeeds(kernel.flavour).slowdown };
+  const facts = await awaitGuest(guest, spec.disks, BOOT_TIMEOUT_MS);
+  await script(guest, WARM_UP);
   // The channel must be silent when the machine stops, so that a restore begins at a frame's border.
-  await withDeadline(channel.ping(), machine, STEP_TIMEOUT_MS);
+  await withDeadline(guest, channel.ping(), STEP_TIMEOUT_MS);
   await sleep(50);
   return facts;
 }
 
-/** Waits for the agent of a machine that was just started, and for its disks. */
+/** Waits for its agent and for its disks. The time limit is that of `fast`. */
 export async function awaitGuest(
-  channel: Channel, machine: Machine, spec: FullMachineSpec, timeoutMs: number,
+  guest: Newborn, disks: readonly FullDiskSpec[], timeoutMs: number,
 ): Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>> {
   const started = performance.now();
-  void machine.ended.then((end) => channel.fail(endError(end, machine)));
-  await withDeadline(channel.ping(), machine, timeoutMs);
+  void guest.machine.ended.then((end) => guest.channel.fail(endError(end, guest.machine)));
+  await withDeadline(guest, guest.channel.ping(), timeoutMs);
   const bootMs = Math.round(performance.now() - started);
-  return { devPaths: await findDisks(channel, machine, spec), bootMs };
+  return { devPaths: await findDisks(guest, disks), bootMs };
 }
 
-async function findDisks(channel: Channel, machine: Machine, spec: FullMachineSpec): Promise<Record<string, string>> {
-  const deadline = performance.now() + STEP_TIMEOUT_MS;
+async function findDisks(guest: Newborn, disks: readonly FullDiskSpec[]): Promise<Record<string, string>> {
+  const deadline = performance.now() + STEP_TIMEOUT_MS * guest.slowdown;
   for (;;) {
     const found: Record<string, string> = {};
-    for (const line of (await script(channel, machine, LIST_DISKS)).split('\n')) {
+    for (const line of (await script(guest, LIST_DISKS)).split('\n')) {
       const [name, serial] = line.split(' ');
       if (name && serial) found[serial] = `/dev/${name}`;
     }
-    const missing = spec.disks.filter((disk) => !found[disk.name]).map((disk) => disk.name);
+    const missing = disks.filter((disk) => !found[disk.name]).map((disk) => disk.name);
     if (missing.length === 0) return found;
     // Disks on scsi are probed in the background.
     if (performance.now() > deadline) {
@@ -67,9 +77,9 @@ async function findDisks(channel: Channel, machine: Machine, spec: FullMachineSp
   }
 }
 
-async function script(channel: Channel, machine: Machine, text: string): Promise<string> {
-  const call = channel.start(['/bin/sh', '-c', text], { stdin: false });
-  const { exitCode, stdout, stderr } = await withDeadline(call.result, machine, STEP_TIMEOUT_MS);
+async function script(guest: Newborn, text: string): Promise<string> {
+  const call = guest.channel.start(['/bin/sh', '-c', text], { stdin: false });
+  const { exitCode, stdout, stderr } = await withDeadline(guest, call.result, STEP_TIMEOUT_MS);
   if (exitCode !== 0) {
     throw new HarnessError(`preparing the guest failed with status ${exitCode}: ${stderr.toString('utf8')}`, {
       code: 'EPREPARE', blame: 'rig', phase: 'checkpoint',
@@ -79,7 +89,8 @@ async function script(channel: Channel, machine: Machine, text: string): Promise
 }
 
 /** The console decides whom a boot that never answers speaks against: silence is the rig's. */
-async function withDeadline<T>(work: Promise<T>, machine: Machine, timeoutMs: number): Promise<T> {
+async function withDeadline<T>({ machine, slowdown }: Newborn, work: Promise<T>, fastTimeoutMs: number): Promise<T> {
+  const timeoutMs = fastTimeoutMs * slowdown;
   const done = await within(work.then((value) => ({ value })), timeoutMs);
   if (done) return done.value;
   const lines = machine.console.tail();

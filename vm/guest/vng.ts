@@ -4,6 +4,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDisks, type CheckpointOptions } from '../boot/checkpoint.js';
+import { flavourNeeds } from '../boot/flavour.js';
 import { diskPath, Machine } from '../boot/machine.js';
 import type { MachineSpec } from '../boot/spec.js';
 import { vngArgv } from '../boot/vng/argv.js';
@@ -40,7 +41,7 @@ export async function bootVng(kernel: KernelBuild, spec: MachineSpec, options: B
       accelerator, spec: full, kernelImage: kernel.bzImage, rootImage: '', dir, filesDir, argv: (args) => vngArgv(layout, hook, args),
     });
     const channel = new Channel(machine.port);
-    const { devPaths } = await awaitGuest(channel, machine, full, BOOT_TIMEOUT_MS);
+    const { devPaths } = await awaitGuest({ machine, channel, slowdown: flavourNeeds(kernel.flavour).slowdown }, full.disks, BOOT_TIMEOUT_MS);
     const guest = new Guest({
       kernel,
       machine,

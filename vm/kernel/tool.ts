@@ -17,6 +17,7 @@ const COMPILE_TIMEOUT_MS = 120_000;
 const PROGRAMS: Readonly<Record<string, string>> = {
   agent: 'vm/guest/agent/agent.c',
   blkio: 'vm/guest/tools/blkio.c',
+  leftovers: 'vm/guest/tools/leftovers.c',
   blksnapctl: 'module/tool',
 };
 

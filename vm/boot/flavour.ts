@@ -1,0 +1,20 @@
+/** What a guest of a flavour needs besides its kernel. The one place where flavours differ in that. */
+
+export interface FlavourNeeds {
+  /** Of a machine that does not ask for some amount. */
+  readonly memoryMiB: number;
+  /** How many times longer than on `fast` the same work may take: every time limit is multiplied by it. */
+  readonly slowdown: number;
+}
+
+const FAST: FlavourNeeds = { memoryMiB: 512, slowdown: 1 };
+
+/** KASAN keeps a byte for each eight and holds freed memory back; checks of memory, locks and objects cost time. */
+const NEEDS: Readonly<Record<string, FlavourNeeds>> = {
+  debug: { memoryMiB: 768, slowdown: 4 },
+};
+
+/** A flavour that is not known here is taken for one like `fast`. */
+export function flavourNeeds(flavour: string): FlavourNeeds {
+  return NEEDS[flavour] ?? FAST;
+}
