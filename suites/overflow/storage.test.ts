@@ -151,8 +151,8 @@ test('a block device is held exclusively while it is storage', { meta: { spec: [
 /** struct blksnap_snapshot_create with a file descriptor below 256. */
 const createWith = (fd: number): string => `0010000000000000${fd.toString(16).padStart(2, '0')}000000${'00'.repeat(20)}`;
 
-/** Sets $name to an unnamed file of another process, opened without O_EXCL. */
-const openUnnamed = 'sleep 5 | xfs_io -T /tmp >/dev/null 2>&1 & until fd=$(ls -l /proc/$!/fd | grep "/tmp/#"); do :; done; fd=${fd%% -> *}; name=/proc/$!/fd/${fd##* };';
+/** Sets $name to an unnamed file of another process, $!, opened without O_EXCL. */
+const openUnnamed = 'xfs_io -T /tmp <>/tmp/pipe >/dev/null 2>&1 & until fd=$(ls -l /proc/$!/fd | grep "/tmp/#"); do :; done; fd=${fd%% -> *}; name=/proc/$!/fd/${fd##* };';
 
 const descriptors: readonly { what: string; open: string; fd?: number; errno: string }[] = [
   { what: 'a directory', open: '3</tmp', errno: 'EINVAL' },
@@ -172,7 +172,7 @@ test(`a snapshot is refused with ${descriptors.length} kinds of descriptors that
   await l.sh('mkfifo /tmp/pipe; truncate -s 4M /tmp/file');
   const answers: Record<string, string> = {};
   for (const { what, open, fd = 3 } of descriptors) {
-    const script = `${open.includes('$name') ? openUnnamed : ''} exec ${open}; blkio ioctl /dev/blksnap-control 0xC0205601 "$2"`;
+    const script = `${open.includes('$name') ? openUnnamed : ''} exec ${open}; blkio ioctl /dev/blksnap-control 0xC0205601 "$2"; [ -z "$!" ] || kill $!`;
     const { stdout, stderr } = await l.guest.attempt(['/bin/sh', '-c', script, 'sh', l.disk('store').path, createWith(fd)]);
     const line = stdout.toString().trim().split('\n').at(-1) ?? '';
     answers[what] = line.startsWith('{') ? `${(JSON.parse(line) as { error: string | null }).error}` : stderr.toString();
