@@ -36,7 +36,7 @@ const COMMIT_BLOCK = 2;
 test('a journal\'s commit, which is to flush before and after itself, does both although it waits for a copy', { meta: { spec: ['FLT-13', 'COW-09'] } }, async ({ lab }) => {
   // Chunks of one block: each block of the journal has to wait for a copy of its own.
   const { l, data, disk, layout } = await makeSteered(lab, { chunk: 4096 });
-  await mountExt4(l, data, '/mnt/a', ['-E', 'lazy_itable_init=0,lazy_journal_init=0']);
+  await mountExt4(l, data, '/mnt/a', ['-b', '4096', '-E', 'lazy_itable_init=0,lazy_journal_init=0']);
   await l.sh('sync');
   await l.takeSnapshot(data);
   disk.forget();
@@ -46,6 +46,7 @@ test('a journal\'s commit, which is to flush before and after itself, does both 
   const commits = disk.requests({ kind: 'write', where: ({ data: bytes }) => bytes?.readUInt32BE(0) === JBD2_MAGIC && bytes.readUInt32BE(4) === COMMIT_BLOCK });
   expect(commits).not.toEqual([]);
   for (const commit of commits) {
+    expect(commit.sectors, 'it is a chunk of its own').toBe(layout.chunk);
     const [read] = disk.requests({ kind: 'read', sector: commit.sector, sectors: layout.chunk });
     expect(read?.answered, 'it has waited for its copy').toBeLessThan(commit.arrived);
     const covered = disk.requests({ kind: 'write', where: ({ arrived }) => arrived < commit.arrived });
