@@ -7,7 +7,7 @@ export { bootGuest, machineKind, type BootOptions, type Stage } from './guest/bo
 export { drivers, openGuest, type DriverName } from './guest/drivers.js';
 export { VirtmeMissingError } from './boot/vng/package.js';
 export { Guest, type GuestDisk, type RunningCommand, type RunOptions } from './guest/guest.js';
-export { traceCall, type CallTrace } from './guest/trace.js';
+export { traceKernel, type Trace } from './guest/trace.js';
 export { formatKlog, type KlogLine } from './guest/klog.js';
 export { applies, isExpired, readKlogPolicy, type Allowance, type KlogPolicy } from './guest/klog-policy.js';
 export type { RunResult } from './guest/result.js';

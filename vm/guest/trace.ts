@@ -1,7 +1,7 @@
-/** Traces one call in a guest's kernel, instruction by instruction, through QEMU's gdb stub.
+/** Traces a piece of a guest's kernel, instruction by instruction, through QEMU's gdb stub.
  *
- *  The machine stops at the function, is stepped with interrupts off until the function returns, and goes on. So the list of
- *  executed addresses is exact, and the same each time for the same path; time plays no part. */
+ *  The machine stops at one function, is stepped with interrupts off until it comes to another, and goes on. Time plays no
+ *  part. Now and then QEMU takes two instructions for one step: who counts takes more than one trace. */
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.js';
@@ -9,11 +9,17 @@ import { temporaryFolder } from '../proc/cleanup.js';
 import { sleep, within } from '../units.js';
 import type { Guest } from './guest.js';
 
-export interface CallTrace {
-  /** Address of each executed instruction, in order; the function's first one first. */
+export interface Trace {
+  /** Address of each executed instruction, in order; the first function's first one first. */
   readonly executed: readonly bigint[];
-  /** What memory holds at each of them, 15 bytes or up to the end of the page. */
+  /** What memory holds at each of them: 15 bytes, or up to the end of the page. */
   readonly code: ReadonlyMap<bigint, Buffer>;
+}
+
+export interface TraceEnds {
+  readonly from: bigint;
+  /** The first of these functions that is called ends the trace. */
+  readonly to: readonly bigint[];
 }
 
 const STEPS_MAX = 20_000;
@@ -21,26 +27,25 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** No instruction of x86 is longer. */
 const INSTRUCTION_BYTES = 15;
 const PAGE_BYTES = 4096n;
-/** Places in the packet of registers. */
-const RSP = 7;
+/** Its place among the registers. */
 const RIP = 16;
 
-/** Runs `trigger`, which must lead to a call of the function at `address`, and traces the first such call. */
-export async function traceCall(guest: Guest, address: bigint, trigger: () => Promise<unknown>): Promise<CallTrace> {
+/** Runs `trigger`, which must lead to a call of the function `from`, and traces the first such call. */
+export async function traceKernel(guest: Guest, { from, to }: TraceEnds, trigger: () => Promise<unknown>): Promise<Trace> {
   const socketPath = join(temporaryFolder('gdb'), 'socket');
   await guest.monitor('human-monitor-command', { 'command-line': `gdbserver unix:${socketPath},server=on,wait=off` });
   const stub = new Stub(await connected(socketPath));
   let triggered: Promise<unknown> | undefined;
   try {
-    await stub.ask(`Z0,${address.toString(16)},1`, 'ok');
+    await stub.ask(`Z0,${from.toString(16)},1`, 'ok');
     const stop = stub.ask('c', 'stop');
     stop.catch(() => undefined);
     triggered = trigger();
     triggered.catch(() => undefined);
     const thread = /thread:([^;]+);/.exec(await stop)?.[1] ?? '';
-    await stub.ask(`z0,${address.toString(16)},1`, 'ok');
+    await stub.ask(`z0,${from.toString(16)},1`, 'ok');
     await stub.ask(`Hg${thread}`, 'ok');
-    return await stepToReturn(stub, thread);
+    return await stepTo(stub, thread, new Set(to));
   } finally {
     stub.detach();
     await guest.monitor('human-monitor-command', { 'command-line': 'gdbserver none' });
@@ -49,17 +54,19 @@ export async function traceCall(guest: Guest, address: bigint, trigger: () => Pr
   }
 }
 
-async function stepToReturn(stub: Stub, thread: string): Promise<CallTrace> {
-  const { rsp: entry } = await stub.registers();
-  const back = (await stub.memory(entry, 8)).readBigUInt64LE();
+async function stepTo(stub: Stub, thread: string, ends: ReadonlySet<bigint>): Promise<Trace> {
   const executed: bigint[] = [];
   const code = new Map<bigint, Buffer>();
+  const pages = new Map<bigint, Buffer>();
   for (;;) {
-    const { rip, rsp } = await stub.registers();
-    if (rip === back && rsp > entry) return { executed, code };
-    executed.push(rip);
-    if (!code.has(rip)) code.set(rip, await stub.memory(rip, Math.min(INSTRUCTION_BYTES, Number(PAGE_BYTES - rip % PAGE_BYTES))));
-    if (executed.length > STEPS_MAX) throw stubError(`the call did not return within ${STEPS_MAX} instructions`);
+    const at = await stub.instructionPointer();
+    if (ends.has(at)) return { executed, code };
+    if (executed.length === STEPS_MAX) throw stubError(`what was to end the trace did not come within ${STEPS_MAX} instructions`);
+    executed.push(at);
+    const page = at - at % PAGE_BYTES;
+    if (!pages.has(page)) pages.set(page, await stub.memory(page, Number(PAGE_BYTES)));
+    const offset = Number(at - page);
+    code.set(at, (pages.get(page) as Buffer).subarray(offset, offset + INSTRUCTION_BYTES));
     await stub.ask(`vCont;s:${thread}`, 'stop');
   }
 }
@@ -110,9 +117,8 @@ class Stub {
   }
 
   /** Of the thread that stopped. */
-  async registers(): Promise<{ rip: bigint; rsp: bigint }> {
-    const all = Buffer.from(await this.ask('g', 'hex'), 'hex');
-    return { rip: all.readBigUInt64LE(RIP * 8), rsp: all.readBigUInt64LE(RSP * 8) };
+  async instructionPointer(): Promise<bigint> {
+    return Buffer.from(await this.ask('g', 'hex'), 'hex').readBigUInt64LE(RIP * 8);
   }
 
   async memory(address: bigint, length: number): Promise<Buffer> {
