@@ -27,6 +27,8 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** No instruction of x86 is longer. */
 const INSTRUCTION_BYTES = 15;
 const PAGE_BYTES = 4096n;
+/** What QEMU's stub reads at once. */
+const READ_BYTES_MAX = 1024;
 /** Its place among the registers. */
 const RIP = 16;
 
@@ -122,7 +124,12 @@ class Stub {
   }
 
   async memory(address: bigint, length: number): Promise<Buffer> {
-    return Buffer.from(await this.ask(`m${address.toString(16)},${length.toString(16)}`, 'hex'), 'hex');
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < length; at += READ_BYTES_MAX) {
+      const ask = `m${(address + BigInt(at)).toString(16)},${Math.min(READ_BYTES_MAX, length - at).toString(16)}`;
+      pieces.push(Buffer.from(await this.ask(ask, 'hex'), 'hex'));
+    }
+    return Buffer.concat(pieces);
   }
 
   detach(): void {
