@@ -24,9 +24,8 @@ for (const { what, make } of ways) {
     expect(await moduleReferences(l)).toBe(1);
 
     await remove();
-    await lostFilter(l, device);
+    await lostFilter(l, device, 0);
 
-    expect(await moduleReferences(l)).toBe(0);
     if (remake) await isFresh(l, await remake());
   });
 
@@ -39,9 +38,8 @@ for (const { what, make } of ways) {
 
     await remove();
     await writing.abandon();
-    await lostFilter(l, device);
+    await lostFilter(l, device, 1);
 
-    expect(await moduleReferences(l)).toBe(1);
     expect(await other.sysfsFilter()).toBe('blksnap\n');
     await other.write(0, new Uint8Array(4096).fill(1));
     await other.detach();
@@ -62,9 +60,8 @@ for (const { what, make } of ways) {
     expect(await moduleReferences(l)).toBe(2);
 
     await remove();
-    await lostFilter(l, device);
+    await lostFilter(l, device, 1);
 
-    expect(await moduleReferences(l)).toBe(1);
     expect(await snapshot.waitEvent()).toMatchObject({ event: 'corrupted', ...numbers, error_name: 'ENODEV' });
     await expect(snapshot.waitEvent(50)).rejects.toMatchObject({ errno: 'ENOENT' });
     await expect(image.sectors()).rejects.toMatchObject({ errno: 'EIO' });
@@ -88,7 +85,7 @@ for (const { what, make } of ways) {
 
     await remove();
     await writing.abandon();
-    await lostFilter(l, device);
+    await lostFilter(l, device, 2);
 
     // A copy that was under way when the driver stopped has its error, which then came first.
     const event = await snapshot.waitEvent();

@@ -19,7 +19,7 @@ test('a disk that comes at the number of another one inherits neither filter, ma
   const { generation } = await hot.cbtInfo();
   await hot.write(0, new Uint8Array(4096).fill(1));
   await l.sh('echo 1 > /sys/block/$1/device/delete', hot.name);
-  await lostFilter(l, hot);
+  await lostFilter(l, hot, 1);
 
   await l.sh('for h in /sys/class/scsi_host/host*; do echo "- - -" > $h/scan; done');
   await exists(l, hot);

@@ -33,7 +33,7 @@ test('a device that goes while its image is open leaves an image that fails', { 
   const release = await holdOpen(l, image, ['--write']);
 
   await l.guest.unplug('hot');
-  await lostFilter(l, hot);
+  await lostFilter(l, hot, 2);
 
   await expect(image.read(0, 4096)).rejects.toMatchObject({ errno: 'EIO' });
   await expect(image.write(0, new Uint8Array(4096))).rejects.toMatchObject({ errno: 'EIO' });
@@ -52,7 +52,7 @@ test('a device that goes while its image is mounted gives the reader errors, and
   await l.sh('mount "$1" /mnt/image', image.path);
 
   await l.sh('echo 1 > /sys/block/$1/device/delete', hot.name);
-  await lostFilter(l, hot);
+  await lostFilter(l, hot, 2);
 
   await l.sh('echo 3 > /proc/sys/vm/drop_caches');
   expect((await l.guest.attempt(['cat', '/mnt/image/file'])).exitCode).not.toBe(0);
@@ -121,7 +121,7 @@ test('a device that goes before the take is not taken, and the other device is u
   const snapshot = await l.createSnapshot();
   await snapshot.add(data, loop);
   await l.sh('losetup -d "$1"', loop.path);
-  await lostFilter(l, loop);
+  await lostFilter(l, loop, 2);
 
   await expect(snapshot.take()).rejects.toMatchObject({ errno: 'ENODEV' });
 

@@ -1,6 +1,6 @@
 /** The ways a device goes, each with a device that goes that way and one beside it that stays. */
 import {
-  dataDisk, eventually, hotDisk, makeLinear, makeLoop, makePartitions, secondDisk, storeDisk, thirdDisk, writeTable,
+  dataDisk, eventually, hotDisk, makeLinear, makeLoop, makePartitions, moduleReferences, secondDisk, storeDisk, thirdDisk, writeTable,
   type Device, type FioOptions, type Lab,
 } from '../fixtures/index.js';
 
@@ -136,7 +136,9 @@ export async function exists(l: Lab, device: Device): Promise<void> {
   await eventually(`${device.path}`, () => l.sh('[ -b "$1" ] && echo there || echo absent', device.path), (seen) => seen === 'there');
 }
 
-/** The device has gone, or what is at its place has no filter. */
-export async function lostFilter(l: Lab, device: Device): Promise<void> {
+/** The device has gone, or what is at its place has no filter, and the module knows: `references` are kept of it by others.
+ *  The attribute is empty first; the filter's reference goes last, when its calls have returned. */
+export async function lostFilter(l: Lab, device: Device, references: number): Promise<void> {
   await eventually(`the end of the filter of ${device.path}`, () => l.isAttached(device), (seen) => !seen);
+  await eventually('the end of its reference', () => moduleReferences(l), (seen) => seen === references);
 }
