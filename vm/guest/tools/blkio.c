@@ -55,8 +55,8 @@
  * itself. What follows its last page is not mapped.
  */
 #define IOCTL_ADDRESS	0x100000000000UL
-/* The same for a 32-bit caller. */
-#define COMPAT_ADDRESS	0x10000000UL
+/* The same for a 32-bit caller, above where the kernel may put the heap, at random. */
+#define COMPAT_ADDRESS	0x70000000UL
 #define IOCTL_FILLER	0xAA
 
 /* Options of all commands; each command names those that it takes. */
