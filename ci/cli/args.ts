@@ -81,7 +81,8 @@ export function parseCli(argv: readonly string[]): CliOptions {
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
     shard: shardOf(values.shard),
-    jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism(),
+    // One more than there are CPUs, for guests wait now and then.
+    jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism() + 1,
     keep: values.keep ?? false,
     json: values.json ?? false,
     line: values.line ?? '6.12',

@@ -16,7 +16,7 @@ Without arguments every suite runs. A name pattern is part of a test's name.
   --seed N         repeat the random choices of an earlier run (printed at its start)
   --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
   --shard i/n      run only the i-th of n equal parts of the selection; one part per machine, then merge
-  --jobs N         guests at the same time (default: one per CPU)
+  --jobs N         guests at the same time (default: CPUs and one more)
   --keep           keep disks and consoles of failed tests
   --json           the results as one JSON object on stdout
   --line 6.12      kernel line of kernel-patches/lines.yaml
