@@ -19,14 +19,12 @@ import { runOrigin } from './report/origin.js';
 import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
-import { collectTests } from './select/collect.js';
 import { makePlan } from './select/plan.js';
-import type { Selection } from './select/select.js';
+import { findTests } from './session/find-tests.js';
 import { Progress } from './session/progress.js';
 import { announce, runTests } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
-import { openVitest } from './session/vitest.js';
 import { specCheck } from './spec/check.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -58,7 +56,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runGate(options: CliOptions, kernelLine: KernelLine, session: Session, progress: Progress): Promise<number> {
   const { line, flavour, seed, jobs, shard } = options;
   passSettings(options);
-  const all = await findTests('suites', jobs);
+  const all = await findTests(root, 'suites');
   const plan = makePlan([{ selection: all }], shard);
   const origin = await runOrigin(root, { ...options, selection: ['npm test'] }, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);
@@ -71,7 +69,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
     // What is not of the suites is done once, by the first shard.
     if (shard.index === 1) {
       await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);
-      const selection = await findTests('meta', jobs);
+      const selection = await findTests(root, 'meta');
       await runTests({ root, project: 'meta', jobs, selection, store, repeat: repeatUnitTest, progress });
     }
     const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
@@ -93,15 +91,6 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
 
 async function runChecks(checks: readonly Check[], store: ReportStore, progress: Progress): Promise<void> {
   for (const check of checks) await runCheck(check, store, progress);
-}
-
-async function findTests(project: 'meta' | 'suites', jobs: number): Promise<Selection> {
-  const vitest = await openVitest(root, project, jobs);
-  try {
-    return await collectTests(vitest, root);
-  } finally {
-    await vitest.close();
-  }
 }
 
 await runMain(() => main(process.argv.slice(2)));

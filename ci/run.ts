@@ -19,17 +19,17 @@ import { repeatSuiteTest, type Repeat } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
 import { variantDir } from './report/variant.js';
-import { collectTests, type Collected } from './select/collect.js';
+import type { Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
 import { selectBySpec } from './select/by-spec.js';
 import { makePlan, type Shard } from './select/plan.js';
 import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
+import { findTests } from './session/find-tests.js';
 import { Progress } from './session/progress.js';
 import { announce, runTests } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
-import { openVitest } from './session/vitest.js';
 import { shell } from './shell/shell.js';
 import { readLastResults } from './spec/last-results.js';
 import { readSpec } from './spec/load.js';
@@ -39,7 +39,7 @@ import { specText } from './spec/text.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(argv: readonly string[]): Promise<number> {
-  if (argv[0] === 'mutants') return await mutantsCommand(root, argv.slice(1), findTests);
+  if (argv[0] === 'mutants') return await mutantsCommand(root, argv.slice(1), findSuites);
   const options = parseCli(argv);
   if (options.command === 'help') return print(startHelp);
   const progress = new Progress(options.json ? process.stderr : process.stdout);
@@ -49,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const session = openSession();
   try {
     if (options.command === 'shell') return await shell(root, line, options);
-    const all = await findTests(options);
+    const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
     const selection = selectBySpec(options.specIds, select(options.selection, all));
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
@@ -60,14 +60,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function findTests(options: CliOptions): Promise<Collected> {
+/** What a suite declares may depend on the settings. */
+function findSuites(options: CliOptions): Promise<Collected> {
   passSettings(options);
-  const vitest = await openVitest(root, 'suites', options.jobs);
-  try {
-    return await collectTests(vitest, root);
-  } finally {
-    await vitest.close();
-  }
+  return findTests(root, 'suites');
 }
 
 interface SuiteRun {

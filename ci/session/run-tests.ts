@@ -54,7 +54,7 @@ export async function runTests(run: TestRun): Promise<void> {
     },
   });
   reporter.onUserConsoleLog = (log) => progress.say(log.content.trimEnd());
-  const vitest = await openVitest(run.root, run.project, run.jobs, reporter);
+  const vitest = await openVitest(run.root, { project: run.project, jobs: run.jobs, reporter });
   run.stop?.addEventListener('abort', () => void vitest.cancelCurrentRun('test-failure'), { once: true });
   try {
     await vitest.runTestSpecifications(specificationsOf(vitest, selection), false);

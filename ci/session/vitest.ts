@@ -2,14 +2,21 @@
 import { fileURLToPath } from 'node:url';
 import { createVitest, type Reporter, type Vitest } from 'vitest/node';
 
-const silent: Reporter = {};
+export interface VitestOptions {
+  readonly project: 'meta' | 'suites';
+  readonly jobs: number;
+  readonly reporter?: Reporter;
+  /** Default true: each test file has a process of its own. Only to find tests, which runs none, one is enough for all. */
+  readonly isolate?: boolean;
+}
 
-export function openVitest(root: string, project: 'meta' | 'suites', jobs: number, reporter: Reporter = silent): Promise<Vitest> {
+export function openVitest(root: string, { project, jobs, reporter = {}, isolate = true }: VitestOptions): Promise<Vitest> {
   return withoutItsSignals(() => createVitest('test', {
     root,
     config: fileURLToPath(new URL('../vitest.config.ts', import.meta.url)),
     project: [project],
     maxWorkers: jobs,
+    isolate,
     reporters: [reporter],
     watch: false,
     passWithNoTests: true,

@@ -14,7 +14,7 @@ store.add(pendingCase({ id: 'a', suite: 'cow', file: '', name: 'a', specIds: [],
 session.onInterrupt = () => void store.flush();
 // Vitest would like to end the process by itself.
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
-void openVitest(repository, 'meta', 1).then(startStubborn);
+void openVitest(repository, { project: 'meta', jobs: 1 }).then(startStubborn);
 
 /** In a session of its own, and deaf to SIGTERM, as a wedged QEMU would be. */
 function startStubborn(): void {
