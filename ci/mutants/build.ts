@@ -1,7 +1,7 @@
 /** Builds what a mutant makes of the module or of the kernel. */
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { buildModule, ensureKernel, PatchError, temporaryFolder, type KernelLine } from '../../vm/index.js';
+import { buildModule, ensureKernel, PatchError, type KernelLine } from '../../vm/index.js';
 import type { Ready } from '../build/prepare.js';
 import type { Tell } from '../build/stage.js';
 import { applyMutant, StaleMutantError } from './apply.js';
@@ -13,30 +13,31 @@ export interface Original extends Ready {
   readonly moduleDir: string;
 }
 
-/** Throws StaleMutantError when the patch does not fit, BuildError when what it makes does not compile. */
-export function buildMutant(mutant: Mutant, original: Original, tell: Tell): Promise<Ready> {
-  return mutant.kind === 'module' ? buildModuleMutant(mutant, original, tell) : buildKernelMutant(mutant, original, tell);
+export interface MutantBuild extends Ready {
+  /** The module's sources, whose KUnit tests are built when they are run. */
+  readonly moduleDir: string;
+}
+
+/** `folder` is for sources. Throws StaleMutantError when the patch does not fit, BuildError when what it makes does not
+ *  compile. */
+export function buildMutant(mutant: Mutant, original: Original, folder: string, tell: Tell): Promise<MutantBuild> {
+  return mutant.kind === 'module' ? buildModuleMutant(mutant, original, folder, tell) : buildKernelMutant(mutant, original, tell);
 }
 
 /** Seconds: a copy of the module folder, against the same kernel. */
-async function buildModuleMutant(mutant: Mutant, { kernel, moduleDir }: Original, tell: Tell): Promise<Ready> {
-  const folder = temporaryFolder('mutant-');
-  try {
-    const copy = join(folder, 'module');
-    mkdirSync(copy);
-    cpSync(moduleDir, copy, { recursive: true });
-    await applyMutant(mutant, folder);
-    return { kernel, module: await buildModule(kernel, copy, { progress: tell }) };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+async function buildModuleMutant(mutant: Mutant, { kernel, moduleDir }: Original, folder: string, tell: Tell): Promise<MutantBuild> {
+  const copy = join(folder, 'module');
+  mkdirSync(copy);
+  cpSync(moduleDir, copy, { recursive: true });
+  await applyMutant(mutant, folder);
+  return { kernel, module: await buildModule(kernel, copy, { progress: tell }), moduleDir: copy };
 }
 
 /** The patch goes behind the last one of the line. The module is built against it, since headers may differ. */
-async function buildKernelMutant(mutant: Mutant, { line, flavour, moduleDir }: Original, tell: Tell): Promise<Ready> {
+async function buildKernelMutant(mutant: Mutant, { line, flavour, moduleDir }: Original, tell: Tell): Promise<MutantBuild> {
   try {
     const kernel = await ensureKernel(line, flavour, { progress: tell, extraPatches: [mutant.path] });
-    return { kernel, module: await buildModule(kernel, moduleDir, { progress: tell }) };
+    return { kernel, module: await buildModule(kernel, moduleDir, { progress: tell }), moduleDir };
   } catch (error) {
     if (!(error instanceof PatchError) || error.patch !== basename(mutant.path)) throw error;
     throw new StaleMutantError(mutant, [error.file ?? 'some file', error.hunkLine].filter(Boolean).join(':'), error.message);

@@ -52,6 +52,12 @@ export async function refreshMutants(mutants: readonly Mutant[], code: Code, pro
   return isGood ? exitCodes.passed : exitCodes.rigFailed;
 }
 
+/** The patch with the line numbers that the code has now; as it is when it does not fit. */
+export async function asItApplies(mutant: Mutant, code: Code): Promise<string> {
+  const old = readFileSync(mutant.path, 'utf8');
+  return (await withFiles(mutant, await contentsOf([mutant], code), (folders) => refreshed(mutant, old, folders))).text ?? old;
+}
+
 /** Equal but for line numbers and for the hashes of whole files. */
 function sameBut(one: string, other: string): boolean {
   const plain = (text: string) => text.replace(/^(@@ -.*|index .*)$/gm, '');

@@ -3,6 +3,7 @@ import { pendingCase, type CaseReport } from '../report/model.js';
 import { quote } from '../report/repeat.js';
 import { duration } from '../report/text.js';
 import type { Mutant } from './load.js';
+import type { Sight } from './trial.js';
 import type { Judgement } from './verdict.js';
 
 /** `broken`: it does not apply, does not build or does not boot, so nothing was tried. */
@@ -11,6 +12,8 @@ export interface MutantResult extends Omit<Judgement, 'verdict'> {
   readonly verdict: Judgement['verdict'] | 'broken';
   /** From the start of its tests to the first failure; undefined when nothing killed it. */
   readonly killedAfterMs: number | undefined;
+  /** Which tests could see it; undefined unless all were wanted. */
+  readonly sight: Sight | undefined;
   /** Building and testing. */
   readonly wallMs: number;
 }
@@ -65,14 +68,16 @@ function whatHappened({ verdict, killedBy, note }: MutantResult): string {
   return `${shortName(killedBy[0] ?? '')}${more}`;
 }
 
-function details({ isExact, alsoFailed, passed, unsure }: MutantResult): string[] {
+function details({ isExact, alsoFailed, killedBy, passed, sight, unsure }: MutantResult): string[] {
   const some = (what: string, names: readonly string[]) => (names.length === 0 ? [] : [
     `  ${names.length} ${what}:`, ...names.slice(0, namesShown).map((name) => `    ${shortName(name)}`),
     ...(names.length > namesShown ? [`    and ${names.length - namesShown} more`] : [])]);
   return [
+    ...(sight === undefined ? [] : [
+      `  ${sight.seeing} of ${sight.total} tests reach it, of those that name an id ${sight.ownSeeing} of ${sight.own}: ${killedBy.length} failed`]),
     ...(isExact === true ? ['  exactly tests of its ids failed'] : []),
     ...some('failed though they name none of its ids', alsoFailed),
-    ...(isExact === undefined ? [] : some('name an id and passed', passed)),
+    ...(isExact === undefined ? [] : some('name an id, reach it, and passed', passed)),
     ...some('say nothing: the rig failed, or they fail without the mutant too', unsure),
   ];
 }

@@ -2,6 +2,7 @@
  *  for. It has a report of its own, since its failures are none of the run's. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SuiteSettings } from '../../suites/fixtures/settings.js';
 import type { Ready } from '../build/prepare.js';
 import type { CliOptions } from '../cli/args.js';
 import type { CaseReport } from '../report/model.js';
@@ -26,6 +27,8 @@ export interface TestsOn {
   readonly progress: Progress;
   /** Shown while its tests run. */
   readonly title: string;
+  /** What else the tests are to be told. */
+  readonly settings?: Pick<Partial<SuiteSettings>, 'moduleDir' | 'toldDir'>;
 }
 
 export interface MutantRun {
@@ -60,7 +63,7 @@ export async function runSome(
   const { root, options, resultsDir, runDir, progress, title } = on;
   mkdirSync(join(resultsDir, 'remains'), { recursive: true });
   const store = new ReportStore(resultsDir, { kernel: ready.kernel.release, flavour: options.flavour, seed: String(options.seed) });
-  passSettings({ ...options, ...ready, resultsDir, runDir });
+  passSettings({ ...options, ...ready, resultsDir, runDir, ...on.settings });
   const ended = new Set<string>();
   for (const tests of parts.filter(({ length }) => length > 0)) {
     const stop = new AbortController();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { KernelLine } from '../../vm/index.js';
 import { prepareGuests } from '../build/prepare.js';
 import { exitCodes } from '../cli/exit-codes.js';
+import { learnReach, type CanSee } from '../reach/learn.js';
 import { exitCodeOf, finish } from '../report/finish.js';
 import { createResultsDir, replaceFile } from '../report/results.js';
 import { ReportStore } from '../report/store.js';
@@ -18,6 +19,7 @@ import { runSome, type TestsOn } from './run-mutant.js';
 import { resultOf, tryMutant, type Trial, type TrialTests } from './trial.js';
 
 const controlLimitMs = 60 * 60_000;
+const learningLimitMs = 3 * 60 * 60_000;
 
 export interface MutantsRun {
   readonly root: string;
@@ -43,18 +45,27 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   const on = (title: string): TestsOn => (
     { root, options, runDir: session.runDir, progress, title, resultsDir: join(resultsDir, 'mutants', title.replaceAll('/', '-')) });
 
+  const canSee = options.all ? await learnSight(run, original, on('reach')) : undefined;
   const trials: Trial[] = [];
   let failAnyway: ReadonlySet<string> = new Set();
   const results = () => trials.map((trial) => resultOf(trial, failAnyway, options.all));
   const write = () => record(results(), store, join(resultsDir, 'mutants.json'));
   for (const mutant of chosen) {
-    trials.push(await tryMutant(mutant, original, on(mutant.name), run.tests));
+    trials.push(await tryMutant(mutant, original, on(mutant.name), { ...run.tests, canSee }));
     progress.say(oneLine(results().at(-1)));
     write();
   }
   failAnyway = await failingOnOriginal(trials, original, on('original'), run.tests.all);
   write();
   return tell(results(), store, options.json, progress);
+}
+
+function learnSight({ options, tests }: MutantsRun, original: Original, on: TestsOn): Promise<CanSee> {
+  const toldDir = join(on.runDir, 'told');
+  return learnReach({
+    root: on.root, seed: options.seed, tests: tests.all, progress: on.progress, toldDir, ...original, original,
+    run: (ready, unknown) => runSome({ ...on, settings: { toldDir } }, ready, [unknown], Date.now() + learningLimitMs, () => false),
+  });
 }
 
 /** Of the tests that failed on a mutant, those that do not pass on the original. */

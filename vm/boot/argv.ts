@@ -14,6 +14,8 @@ export interface MachinePaths {
   readonly disk: (name: string) => string;
   /** Socket on which a programmable disk is served. */
   readonly diskSocket: (name: string) => string;
+  /** File for what probes tell on a CPU. */
+  readonly told: (cpu: number) => string;
 }
 
 export interface MachineArgs {
@@ -26,6 +28,9 @@ export interface MachineArgs {
 
 /** Name of the control port; the agent looks for it. */
 export const PORT_NAME = 'agent';
+
+/** Where probes in the guest's kernel write to, and the ports behind it, one for each CPU. Nothing else is there. */
+export const PROBE_PORT = 0x2a0;
 
 /** oops=panic and panic=-1 with -no-reboot: QEMU ends at once after a panic or an oops. */
 export const KERNEL_LINE_ARGS: readonly string[] = [
@@ -45,6 +50,7 @@ export function machineArgv(args: MachineArgs): string[] {
     '-blockdev', `driver=raw,node-name=root,read-only=on,file.driver=file,file.locking=off,file.filename=${quote(paths.root)}`,
     '-device', 'virtio-blk-pci,drive=root,serial=root',
     ...disksArgv(args),
+    ...probesArgv(args),
     ...(args.incomingFd === undefined ? [] : ['-incoming', `fd:${args.incomingFd}`]),
   ];
 }
@@ -74,6 +80,14 @@ export function disksArgv({ spec, paths }: MachineArgs): string[] {
     ...(scsi ? ['-device', 'virtio-scsi-pci,id=scsi'] : []),
     ...spec.disks.flatMap((disk, index) => diskArgv(disk, index, paths)),
   ];
+}
+
+function probesArgv({ spec, paths }: MachineArgs): string[] {
+  if (!spec.hasProbes) return [];
+  return Array.from({ length: spec.cpus }, (_, cpu) => [
+    '-chardev', `file,id=told${cpu},path=${quote(paths.told(cpu))}`,
+    '-device', `isa-debugcon,iobase=${PROBE_PORT + cpu},chardev=told${cpu}`,
+  ]).flat();
 }
 
 /** Ids that QMP commands use. */

@@ -47,6 +47,15 @@ export interface Checkpoint {
   readonly facts: CheckpointFacts;
 }
 
+/** What probes tell before a guest is saved is of every guest restored from it. */
+export const toldDirOf = ({ dir }: Pick<Checkpoint, 'dir'>): string => join(dir, 'told');
+
+async function makeToldDir(dir: string): Promise<string> {
+  const path = toldDirOf({ dir });
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
 export interface CheckpointOptions {
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -60,11 +69,11 @@ const SAVE_TIMEOUT_MS = 60_000;
 export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>>;
 
 /** A checkpoint made from another one's restored machine: what was done to it in between is named by `stageKey`. */
-export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string, save: (statePath: string) => Promise<void>, options: CheckpointOptions = {}): Promise<Checkpoint> {
+export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string, save: (statePath: string, toldDir: string) => Promise<void>, options: CheckpointOptions = {}): Promise<Checkpoint> {
   const key = contentKey('stage', base.key, stageKey);
   return ensure(key, options, async (unfinished) => {
     await mkdir(unfinished, { recursive: true });
-    await save(join(unfinished, 'state'));
+    await save(join(unfinished, 'state'), await makeToldDir(unfinished));
     await writeFile(join(unfinished, 'facts.json'), JSON.stringify({ ...base.facts, madeOf: [...base.facts.madeOf ?? [], stageKey] }, null, 2));
   });
 }
@@ -74,7 +83,7 @@ export async function checkpointKey(kind: MachineKind): Promise<string> {
   const argv = machineArgv({
     accelerator: kind.accelerator,
     spec: kind.spec,
-    paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '', diskSocket: () => '' },
+    paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '', diskSocket: () => '', told: () => '' },
   });
   const sizes = kind.spec.disks.map((disk) => `${disk.name}:${disk.sizeBytes}`).join(' ');
   const host = kind.accelerator === 'kvm' ? hostKey() : '';
@@ -137,6 +146,7 @@ async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Pr
       rootImage: kind.root.imagePath,
       dir: work,
       filesDir: work,
+      toldDir: await makeToldDir(unfinished),
     });
     try {
       const learnt = await prepare(machine);

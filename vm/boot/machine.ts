@@ -1,7 +1,7 @@
 /** One running QEMU with its three lines to us: monitor, console, control port. */
 import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HarnessError, MissingToolError } from '../errors.js';
 import { Moments, ProgrammableDisk } from '../disk/programmable.js';
 import { DiskServer } from '../disk/server.js';
@@ -23,6 +23,8 @@ export interface MachineOptions extends Omit<MachineArgs, 'paths'> {
   readonly dir: string;
   /** Holds the disk files and console.log. */
   readonly filesDir: string;
+  /** Holds what probes tell; default filesDir. */
+  readonly toldDir?: string;
   /** Descriptor, in this process, of saved state to load. */
   readonly stateFd?: number;
   /** QEMU's command line. Default: machineArgv. */
@@ -108,6 +110,7 @@ export class Machine {
       portSocket: join(options.dir, 'port'),
       disk: (name) => diskPath(options.filesDir, name),
       diskSocket: (name) => diskSocketPath(options.dir, name),
+      told: (cpu) => join(options.toldDir ?? options.filesDir, `${basename(options.dir)}.cpu${cpu}`),
     };
     const incoming = options.stateFd === undefined ? {} : { incomingFd: STATE_FD };
     const argv = (options.argv ?? machineArgv)({ accelerator: options.accelerator, spec: options.spec, paths, ...incoming });

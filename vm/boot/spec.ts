@@ -21,6 +21,8 @@ export interface MachineSpec {
   /** Default: what the kernel's flavour needs. */
   readonly memoryMiB?: number;
   readonly disks: readonly DiskSpec[];
+  /** Default false. True: what probes in the guest's kernel tell is kept, see BootOptions.toldDir. */
+  readonly hasProbes?: boolean;
 }
 
 export type FullDiskSpec = Required<DiskSpec>;
@@ -29,6 +31,7 @@ export interface FullMachineSpec {
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly disks: readonly FullDiskSpec[];
+  readonly hasProbes: boolean;
 }
 
 const DISKS_MAX = 16;
@@ -53,5 +56,5 @@ export function completeSpec(spec: MachineSpec, flavour = 'fast'): FullMachineSp
       throw new RangeError(`disk ${name}: ${sizeBytes} bytes are not whole blocks of ${logicalBlockSize}`);
     }
   }
-  return { cpus: spec.cpus ?? 2, memoryMiB: spec.memoryMiB ?? flavourNeeds(flavour).memoryMiB, disks };
+  return { cpus: spec.cpus ?? 2, memoryMiB: spec.memoryMiB ?? flavourNeeds(flavour).memoryMiB, disks, hasProbes: spec.hasProbes ?? false };
 }

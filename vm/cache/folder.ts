@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 
-export type CacheRoom = 'sources' | 'kernels' | 'variants' | 'modules' | 'tools' | 'roots' | 'checkpoints' | 'locks';
+export type CacheRoom = 'sources' | 'kernels' | 'variants' | 'modules' | 'tools' | 'roots' | 'checkpoints' | 'reach' | 'locks';
 
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (env['BLKSNAP_SUITE_CACHE']) return env['BLKSNAP_SUITE_CACHE'];

@@ -1,7 +1,7 @@
 /** From a kernel and a machine description to a running guest: restored from the checkpoint, made first if missing. */
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, open, rm, stat } from 'node:fs/promises';
 import { detectAccelerator } from '../boot/probe.js';
-import { dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
+import { dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, toldDirOf, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
 import { flavourNeeds } from '../boot/flavour.js';
 import { diskPath, Machine } from '../boot/machine.js';
 import { completeSpec, type MachineSpec } from '../boot/spec.js';
@@ -26,6 +26,9 @@ export interface Stage {
 export interface BootOptions extends CheckpointOptions {
   /** Console and disk files go here and stay after close(). Default: a temporary folder, removed by close(). */
   readonly keepDir?: string;
+  /** What probes in the guest's kernel tell is kept here, what they told before its checkpoint included: a file for each
+   *  guest and CPU. Nothing of it is kept by the driver vng. */
+  readonly toldDir?: string;
   /** Fills a disk file before the guest sees it; the size must not change. The guest does not re-read
    *  partition tables by itself: it believes the disks empty until told (blockdev --rereadpt). */
   readonly prepareDisk?: (name: string, hostPath: string) => Promise<void>;
@@ -61,8 +64,8 @@ async function stagedCheckpoint(kind: MachineKind, options: BootOptions): Promis
   const base = await ensureCheckpoint(kind, (machine) => prepareGuest(machine, kind), options);
   const { stage } = options;
   if (!stage) return base;
-  return ensureStagedCheckpoint(base, stage.key, async (statePath) => {
-    const guest = await restore(kind, base, {});
+  return ensureStagedCheckpoint(base, stage.key, async (statePath, toldDir) => {
+    const guest = await restore(kind, base, { toldDir });
     try {
       await stage.prepare(guest);
       await guest.save(statePath);
@@ -75,9 +78,11 @@ async function stagedCheckpoint(kind: MachineKind, options: BootOptions): Promis
 async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootOptions): Promise<Guest> {
   const dir = temporaryFolder('g');
   const filesDir = options.keepDir ?? dir;
+  const toldDir = options.toldDir ?? dir;
   let machine: Machine | undefined;
   try {
     await mkdir(filesDir, { recursive: true });
+    if (kind.spec.hasProbes) await cp(toldDirOf(checkpoint), toldDir, { recursive: true });
     await makeDisks(kind.spec, filesDir);
     for (const disk of kind.spec.disks) {
       const path = diskPath(filesDir, disk.name);
@@ -95,6 +100,7 @@ async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootO
         rootImage: kind.root.imagePath,
         dir,
         filesDir,
+        toldDir,
         stateFd: state.fd,
       });
     } finally {

@@ -10,7 +10,7 @@ import { readMutants, selectMutants } from '../../../ci/mutants/load.js';
 import { parseMutantsCli } from '../../../ci/mutants/options.js';
 import { applyToCase, mutantCase, mutantsCount, mutantsJson, mutantsTable } from '../../../ci/mutants/results.js';
 import { mutantsCheck, refreshMutants } from '../../../ci/mutants/refresh.js';
-import { resultOf } from '../../../ci/mutants/trial.js';
+import { resultOf, type Trial } from '../../../ci/mutants/trial.js';
 import { judge, type Evidence } from '../../../ci/mutants/verdict.js';
 import { pendingCase, type CaseReport, type CaseState } from '../../../ci/report/model.js';
 import { Progress } from '../../../ci/session/progress.js';
@@ -180,8 +180,8 @@ describe('the verdict', () => {
 
 describe('the report', () => {
   const mutant = { name: 'module/tail', kind: 'module', file: 'suites/mutants/module/tail.patch', path: '/p', ...parseHead(patch, 'm', ids) } as const;
-  const result = (cases: readonly CaseReport[] | undefined, isWhole = true) => resultOf({
-    mutant, run: cases && { cases, killedAfterMs: 1500 }, broken: cases ? undefined : 'does not fit\nrefresh', wallMs: 2000,
+  const result = (cases: readonly CaseReport[] | undefined, isWhole = true, sight?: Trial['sight']) => resultOf({
+    mutant, run: cases && { cases, killedAfterMs: 1500 }, broken: cases ? undefined : 'does not fit\nrefresh', sight, wallMs: 2000,
   }, new Set(), isWhole);
 
   test('shows who killed it after how long, who else failed, and what survived', () => {
@@ -192,10 +192,19 @@ describe('the report', () => {
       'module/tail  COW-03 COW-01         **survived**: 1 tests of its ids passed',
       '  1 failed though they name none of its ids:',
       '    cow/a.test.ts > other',
-      '  1 name an id and passed:',
+      '  1 name an id, reach it, and passed:',
       '    cow/a.test.ts > own',
       'module/tail  COW-03 COW-01         broken: does not fit',
     ]);
+  });
+
+  test('shows how many tests could see it, where others were left out', () => {
+    const sight = { total: 590, seeing: 37, own: 9, ownSeeing: 3 };
+    expect(mutantsTable([result([own('failed')], true, sight)]).slice(2)).toEqual([
+      '  37 of 590 tests reach it, of those that name an id 3 of 9: 1 failed',
+      '  exactly tests of its ids failed',
+    ]);
+    expect(mutantsJson([result([own('failed')], true, sight)])).toMatchObject({ mutants: [{ sight }] });
   });
 
   test('counts, and says how many are exact only when all tests ran', () => {

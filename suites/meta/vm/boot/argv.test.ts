@@ -5,6 +5,7 @@ import { completeSpec } from '../../../../vm/boot/spec.js';
 
 const paths: MachinePaths = {
   kernel: '/k/bzImage', root: '/r,oot', qmpSocket: '/s/qmp', consoleSocket: '/s/console', portSocket: '/s/port', disk: (name) => `/d/${name}.disk`, diskSocket: (name) => `/s/disk-${name}`,
+  told: (cpu) => `/t/cpu${cpu}`,
 };
 const argv = (spec: Parameters<typeof completeSpec>[0], incomingFd?: number): string => (
   machineArgv({ accelerator: 'tcg', spec: completeSpec(spec), paths, ...(incomingFd === undefined ? {} : { incomingFd }) }).join(' '));
@@ -54,4 +55,11 @@ test.for([
   ['the name of the root disk', { disks: [{ name: 'root', sizeBytes: 512 }] }, /not a disk name/],
 ] as const)('%s is refused', ([, spec, message]) => {
   expect(() => completeSpec(spec)).toThrow(message);
+});
+
+test('what probes tell on each CPU goes to a file of its own, and a machine without probes has no place for it', () => {
+  const disks = [{ name: 'a', sizeBytes: 4096 }];
+  expect(argv({ cpus: 2, disks, hasProbes: true })).toContain(
+    '-chardev file,id=told0,path=/t/cpu0 -device isa-debugcon,iobase=672,chardev=told0 -chardev file,id=told1,path=/t/cpu1 -device isa-debugcon,iobase=673,chardev=told1');
+  expect(argv({ disks })).not.toContain('told');
 });

@@ -17,7 +17,7 @@ const args: MachineArgs = {
   spec: completeSpec({ disks: [{ name: 'data', sizeBytes: 4096 }] }),
   paths: {
     kernel: '/k/bzImage', root: '', qmpSocket: '/s/qmp', consoleSocket: '/s/console', portSocket: '/s/port',
-    disk: (name) => `/d/${name}.disk`, diskSocket: (name) => `/d/${name}`,
+    disk: (name) => `/d/${name}.disk`, diskSocket: (name) => `/d/${name}`, told: () => '',
   },
 };
 const line = vngArgv(splitShellWords(PRINTED), '/t/a hook', args);
