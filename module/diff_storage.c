@@ -383,6 +383,7 @@ static int diff_storage_write_once(struct diff_storage *storage, loff_t pos,
 				   unsigned int nr_bvecs, size_t skip,
 				   size_t len, bool direct)
 {
+	bool may_use_reserves = direct && S_ISBLK(storage->inode->i_mode);
 	unsigned int reserves = 0;
 	struct iov_iter iter;
 	int ret;
@@ -391,12 +392,14 @@ static int diff_storage_write_once(struct diff_storage *storage, loff_t pos,
 	iov_iter_advance(&iter, skip);
 	/*
 	 * Memory may not get free before this is written: take from the last
-	 * reserves the little that is needed when no pages are.
+	 * reserves the little that is needed when no pages are. A file system
+	 * may need more than a little, and has allocations that must not fail,
+	 * which find reserves by themselves and may not be asked for with this.
 	 */
-	if (direct)
+	if (may_use_reserves)
 		reserves = memalloc_noreclaim_save();
 	ret = diff_storage_rw(storage, pos, &iter, direct);
-	if (direct)
+	if (may_use_reserves)
 		memalloc_noreclaim_restore(reserves);
 	return ret;
 }
