@@ -31,8 +31,8 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-#include "crc32.h"
 #include "sector.h"
+#include "xxh32.h"
 
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 
@@ -267,16 +267,16 @@ static __u64 size_of(int fd, const char *path)
 	return size;
 }
 
-static int run_crc(char **words, int count, const struct options *options)
+static int run_sums(char **words, int count, const struct options *options)
 {
-	static __u32 crcs[PIECE_SIZE / SECTOR_SIZE];
+	static __u32 sums[PIECE_SIZE / SECTOR_SIZE];
 	__u64 offset = 0;
 	__u64 left = 0;
-	__u8 *buffer = allocate(PIECE_SIZE);
+	__u32 *buffer = allocate(PIECE_SIZE);
 	int fd;
 
 	if (count == 2)
-		usage("crc takes OFF and LEN, or neither");
+		usage("sums takes OFF and LEN, or neither");
 	if (count == 3) {
 		offset = parse_sectors(words[1]);
 		left = parse_sectors(words[2]);
@@ -288,10 +288,11 @@ static int run_crc(char **words, int count, const struct options *options)
 		size_t length = left < PIECE_SIZE ? left : PIECE_SIZE;
 		size_t sectors = length / SECTOR_SIZE;
 
-		read_piece(fd, words[0], buffer, length, offset);
+		read_piece(fd, words[0], (__u8 *)buffer, length, offset);
 		for (size_t i = 0; i < sectors; i++)
-			crcs[i] = crc32(buffer + i * SECTOR_SIZE, SECTOR_SIZE);
-		put_bytes(crcs, sectors * sizeof(crcs[0]));
+			sums[i] = xxh32(buffer + i * SECTOR_WORDS,
+					SECTOR_WORDS);
+		put_bytes(sums, sectors * sizeof(sums[0]));
 		offset += length;
 		left -= length;
 	}
@@ -784,7 +785,7 @@ static const struct command commands[] = {
 	{ "read", "DEV OFF LEN [--direct]", "d", 3, 3, run_read },
 	{ "write", "DEV OFF [--direct] [--sync] [--nowait] <DATA", "dsn", 2, 2,
 	  run_write },
-	{ "crc", "DEV [OFF LEN] [--direct]", "d", 1, 3, run_crc },
+	{ "sums", "DEV [OFF LEN] [--direct]", "d", 1, 3, run_sums },
 	{ "fill", "DEV OFF LEN --device N --version V [--direct]", "dDV", 3, 3,
 	  run_fill },
 	{ "discard", "DEV OFF LEN", "", 3, 3, run_discard },
@@ -922,7 +923,6 @@ int main(int argc, char **argv)
 {
 	int status;
 
-	crc32_init();
 	if (argc < 2)
 		usage("which command?");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
