@@ -1,6 +1,6 @@
 /** The image equals the device at the cut, whatever is written to the device.
  *  Method: fill the device, take, rewrite it all with fio in many ways, compare each sector, twice. */
-import { expect, fio, freezeData, test } from '../fixtures/index.js';
+import { dataDisk, expect, filledSectors, fio, freezeData, test } from '../fixtures/index.js';
 
 const ways = [
   { rw: 'randwrite', bs: '512', engine: 'libaio', direct: 1, ioSize: '2M' },
@@ -39,6 +39,18 @@ test('the image can be read while the device is written, and the device holds wh
   await Promise.all([writing, reading]);
 
   await expect(await image.sectors()).toHoldSectorsOf(frozen);
+});
+
+test('an image reads the same through the page cache, and no page of it is left for the next image', { meta: { spec: ['IMG-02', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab();
+  const { data, snapshot, image, frozen } = await freezeData(l);
+  await data.fill(2);
+  await expect(await image.sectors({ direct: false })).toHoldSectorsOf(frozen);
+  await snapshot.destroy();
+
+  const next = await l.takeSnapshot(data);
+  await data.fill(3);
+  await expect(await (await next.image(data)).sectors({ direct: false })).toHoldSectorsOf(filledSectors(dataDisk.sizeBytes, 2));
 });
 
 test('each small chunk is copied for itself', { meta: { spec: ['COW-01', 'COW-03'] } }, async ({ lab, random }) => {
