@@ -1,7 +1,7 @@
 /** A device number that is used again inherits nothing; a rescan that changes nothing takes nothing away.
  *  Method: mark, remove or rescan, and look at what the device at that number knows. */
 import { eventually, expect, makeLoop, makePartitions, moduleReferences, numbersOf, test, type Device } from '../fixtures/index.js';
-import { disks, exists, lostFilter } from './ways.js';
+import { disks, exists, lostFilter, scsiRescan } from './ways.js';
 
 const MIB = 1024 * 1024;
 const extents = [{ start: MIB, length: 4 * MIB }, { start: 8 * MIB, length: 4 * MIB }];
@@ -14,6 +14,7 @@ test('a disk that comes at the number of another one inherits neither filter, ma
   const l = await lab({ disks });
   const hot = l.disk('hot');
   const numbers = await numbersOf(l, hot);
+  const rescan = await scsiRescan(l, hot);
   await l.attach(hot);
   const snapshot = await l.takeSnapshot(hot);
   const { generation } = await hot.cbtInfo();
@@ -21,7 +22,7 @@ test('a disk that comes at the number of another one inherits neither filter, ma
   await l.sh('echo 1 > /sys/block/$1/device/delete', hot.name);
   await lostFilter(l, hot, 1);
 
-  await l.sh('for h in /sys/class/scsi_host/host*; do echo "- - -" > $h/scan; done');
+  await rescan();
   await exists(l, hot);
   expect(await numbersOf(l, hot)).toEqual(numbers);
 

@@ -30,9 +30,15 @@ function whole(device: Device): FioOptions {
   return { filename: device.path, size: '7M' };
 }
 
+/** Makes a SCSI disk that was deleted come again. Its host is asked for this address only: for all there are, it takes seconds. */
+export async function scsiRescan(l: Lab, disk: Device): Promise<() => Promise<void>> {
+  const address = (await l.sh('basename $(readlink -f /sys/block/$1/device)', disk.name)).split(':');
+  return async () => { await l.sh('echo "$2 $3 $4" > "/sys/class/scsi_host/host$1/scan"', ...address); };
+}
+
 async function scsiDisk(l: Lab): Promise<Target> {
   const device = l.disk('hot');
-  const host = await l.sh("readlink -f /sys/block/$1/device | sed 's,.*/\\(host[0-9]*\\)/.*,\\1,'", device.name);
+  const rescan = await scsiRescan(l, device);
   return {
     device,
     other: l.disk('second'),
@@ -40,7 +46,7 @@ async function scsiDisk(l: Lab): Promise<Target> {
     whereOther: whole(l.disk('second')),
     remove: async () => { await l.sh('echo 1 > /sys/block/$1/device/delete', device.name); },
     remake: async () => {
-      await l.sh('echo "- - -" > "/sys/class/scsi_host/$1/scan"', host);
+      await rescan();
       await exists(l, device);
       return device;
     },

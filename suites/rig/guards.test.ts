@@ -48,7 +48,7 @@ test.for(leavings)('%s left behind fails the test', async ([, make, report], { s
   const lab = await doomedLab({ settings, onTestFinished });
   await lab.sh(make, lab.disk('data').path);
 
-  expect((await rejection(lab.finish())).error).toMatchObject({
+  expect((await rejection(lab.finish({ patienceMs: 0 }))).error).toMatchObject({
     name: 'LeftoverError', blame: 'product', message: expect.stringMatching(report) as string,
   });
 });
@@ -57,7 +57,7 @@ test('a filter left on a device fails the test, although nothing else is wrong',
   const lab = await doomedLab({ settings, onTestFinished }, { loadModule: true });
   await lab.disk('data').attach();
 
-  const { error } = await rejection(lab.finish());
+  const { error } = await rejection(lab.finish({ patienceMs: 0 }));
 
   expect(error).toMatchObject({ name: 'LeftoverError', message: expect.stringMatching(/filter: blksnap on vdb/) as string });
 });
