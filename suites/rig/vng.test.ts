@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { expect, test } from '../fixtures/index.js';
 import { doomedLab, rejection } from './guests.js';
+import { expectPaceOfHost } from './pace.js';
 
 /** Ten times a boot under TCG. */
 const BOOT_TIMEOUT_MS = 240_000;
@@ -13,7 +14,7 @@ const LONG_MS = 120_000;
 /** On the host's root, below a folder that only overlays make writable in the guest. */
 const MARK = '/var/lib/blksnap-suite-was-here';
 
-test('a guest of virtme-ng has the host\'s root, writes nothing to it, and its panic ends the call at once', { timeout: BOOT_TIMEOUT_MS }, async ({ settings, onTestFinished, skip }) => {
+test('a guest of virtme-ng has the host\'s root and pace, writes nothing to it, and its panic ends the call at once', { timeout: BOOT_TIMEOUT_MS }, async ({ settings, onTestFinished, skip }) => {
   const lab = await doomedLab({ settings, onTestFinished }, { driver: 'vng', loadModule: true }).catch((error: unknown) => {
     if ((error as { code?: string }).code === 'EVIRTME_MISSING') skip(`not proved here: ${(error as Error).message}`);
     throw error;
@@ -32,6 +33,8 @@ test('a guest of virtme-ng has the host\'s root, writes nothing to it, and its p
   await lab.sh('mkdir -p "$1/a" && mv "$1/a" "$1/b" && rm -r "$1" && mkdir "$1" && echo here > "$1/x"', MARK);
   expect(await lab.sh('cat "$1/x"', MARK)).toBe('here');
   expect(existsSync(MARK)).toBe(false);
+
+  await expectPaceOfHost(lab);
 
   const { pid } = guest;
   const { error, elapsedMs } = await rejection(guest.sh('echo c > /proc/sysrq-trigger; sleep 60', { timeoutMs: LONG_MS }));

@@ -20,6 +20,8 @@ export interface MachinePaths {
 
 export interface MachineArgs {
   readonly accelerator: AcceleratorName;
+  /** What the guest's kernel is told about time, see clock/line.ts. */
+  readonly clock: readonly string[];
   readonly spec: FullMachineSpec;
   readonly paths: MachinePaths;
   /** Descriptor from which saved state is loaded; undefined for a boot from nothing. */
@@ -33,11 +35,16 @@ export const PORT_NAME = 'agent';
 export const PROBE_PORT = 0x2a0;
 
 /** oops=panic and panic=-1 with -no-reboot: QEMU ends at once after a panic or an oops. */
-export const KERNEL_LINE_ARGS: readonly string[] = [
+const KERNEL_LINE_ARGS: readonly string[] = [
   'console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'reboot=t',
   'tsc=reliable', 'no_timer_check', 'random.trust_cpu=on', 'sysrq_always_enabled',
   'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
 ];
+/** What every guest's kernel is told, however it is laid out. */
+export function kernelLineArgs({ clock }: MachineArgs): string[] {
+  return [...KERNEL_LINE_ARGS, ...clock];
+}
+
 const ROOT_LINE_ARGS = ['root=/dev/vda', 'ro', 'rootfstype=ext4', 'init=/sbin/agent'];
 
 export function machineArgv(args: MachineArgs): string[] {
@@ -45,7 +52,7 @@ export function machineArgv(args: MachineArgs): string[] {
   return [
     'qemu-system-x86_64', '-M', 'q35', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot',
     ...acceleratorArgv(args.accelerator), '-smp', smp(spec.cpus), '-m', String(spec.memoryMiB),
-    '-kernel', paths.kernel, '-append', [...KERNEL_LINE_ARGS, ...ROOT_LINE_ARGS].join(' '),
+    '-kernel', paths.kernel, '-append', [...kernelLineArgs(args), ...ROOT_LINE_ARGS].join(' '),
     ...linesArgv(paths),
     '-blockdev', `driver=raw,node-name=root,read-only=on,file.driver=file,file.locking=off,file.filename=${quote(paths.root)}`,
     '-device', 'virtio-blk-pci,drive=root,serial=root',

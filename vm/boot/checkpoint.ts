@@ -27,6 +27,8 @@ export interface MachineKind {
   readonly root: RootImage;
   readonly spec: FullMachineSpec;
   readonly accelerator: AcceleratorName;
+  /** See clock/line.ts. Part of the key as all of the command line is: where the counter has another rate, a saved clock goes wrong. */
+  readonly clock: readonly string[];
 }
 
 /** What was learnt about the guest before it was saved, and holds for each restore. */
@@ -34,6 +36,8 @@ export interface CheckpointFacts {
   /** Device path in the guest, by disk name. */
   readonly devPaths: Readonly<Record<string, string>>;
   readonly bootMs: number;
+  /** Why another boot might be better, see clock/timers.ts; absent when nothing is wrong. */
+  readonly trouble?: string;
   readonly saveMs: number;
   readonly stateBytes: number;
   /** Keys of the kernel and of what was done to the guest; absent in old entries. */
@@ -64,9 +68,11 @@ export interface CheckpointOptions {
 /** About 40 MB each. */
 const CHECKPOINTS_KEPT = 40;
 const SAVE_TIMEOUT_MS = 60_000;
+/** A host that is busy for so long gives no better guest soon. */
+const BOOTS_MAX = 3;
 
 /** Brings a just started machine to the state worth saving, and says what was learnt. */
-export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>>;
+export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs' | 'trouble'>>;
 
 /** A checkpoint made from another one's restored machine: what was done to it in between is named by `stageKey`. */
 export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string, save: (statePath: string, toldDir: string) => Promise<void>, options: CheckpointOptions = {}): Promise<Checkpoint> {
@@ -81,8 +87,7 @@ export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string,
 /** The whole command line is part of the key: saved state only fits the machine that saved it. */
 export async function checkpointKey(kind: MachineKind): Promise<string> {
   const argv = machineArgv({
-    accelerator: kind.accelerator,
-    spec: kind.spec,
+    ...kind,
     paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '', diskSocket: () => '', told: () => '' },
   });
   const sizes = kind.spec.disks.map((disk) => `${disk.name}:${disk.sizeBytes}`).join(' ');
@@ -94,8 +99,11 @@ export async function checkpointKey(kind: MachineKind): Promise<string> {
 export async function ensureCheckpoint(kind: MachineKind, prepare: Prepare, options: CheckpointOptions = {}): Promise<Checkpoint> {
   const key = await checkpointKey(kind);
   return ensure(key, options, async (unfinished) => {
-    options.progress?.({ what: 'booting the guest for its checkpoint' });
-    await makeCheckpoint(kind, unfinished, prepare);
+    for (let boot = 1; ; boot++) {
+      const again = boot === 1 ? '' : ` (${boot} of ${BOOTS_MAX}: the host is busy)`;
+      options.progress?.({ what: `booting the guest for its checkpoint${again}` });
+      if (await makeCheckpoint(kind, unfinished, prepare, boot === BOOTS_MAX)) return;
+    }
   });
 }
 
@@ -134,14 +142,14 @@ async function openCheckpoint(dir: string, key: string): Promise<Checkpoint | un
   return facts ? { key, dir, statePath: join(dir, 'state'), facts } : undefined;
 }
 
-async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Prepare): Promise<void> {
+/** False when it came out with trouble, and nothing was saved. */
+async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Prepare, takeAny: boolean): Promise<boolean> {
   const work = temporaryFolder('b');
   await mkdir(unfinished, { recursive: true });
   try {
     await makeDisks(kind.spec, work);
     const machine = await Machine.start({
-      accelerator: kind.accelerator,
-      spec: kind.spec,
+      ...kind,
       kernelImage: kind.kernel.bzImage,
       rootImage: kind.root.imagePath,
       dir: work,
@@ -150,6 +158,7 @@ async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Pr
     });
     try {
       const learnt = await prepare(machine);
+      if (learnt.trouble !== undefined && !takeAny) return false;
       const started = performance.now();
       await saveState(machine, join(unfinished, 'state'));
       const facts: CheckpointFacts = {
@@ -159,6 +168,7 @@ async function makeCheckpoint(kind: MachineKind, unfinished: string, prepare: Pr
         stateBytes: (await stat(join(unfinished, 'state'))).size,
       };
       await writeFile(join(unfinished, 'facts.json'), JSON.stringify(facts, null, 2));
+      return true;
     } finally {
       machine.kill();
       await machine.ended;

@@ -113,7 +113,7 @@ export class Machine {
       told: (cpu) => join(options.toldDir ?? options.filesDir, `${basename(options.dir)}.cpu${cpu}`),
     };
     const incoming = options.stateFd === undefined ? {} : { incomingFd: STATE_FD };
-    const argv = (options.argv ?? machineArgv)({ accelerator: options.accelerator, spec: options.spec, paths, ...incoming });
+    const argv = (options.argv ?? machineArgv)({ ...options, paths, ...incoming });
     const daemon = startDaemon(argv, options.stateFd === undefined ? {} : { fds: [options.stateFd] });
     const sockets = await within(Promise.race([accepted, daemon.ended]), CONNECT_TIMEOUT_MS);
     for (const listener of listeners) listener.close();

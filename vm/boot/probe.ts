@@ -88,6 +88,7 @@ async function probeKvm(kernel: KernelBuild, root: RootImage): Promise<string | 
   try {
     machine = await Machine.start({
       accelerator: 'kvm',
+      clock: [],
       spec: { cpus: 2, memoryMiB: 512, disks: [], hasProbes: false },
       kernelImage: kernel.bzImage,
       rootImage: root.imagePath,

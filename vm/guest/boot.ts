@@ -1,5 +1,6 @@
 /** From a kernel and a machine description to a running guest: restored from the checkpoint, made first if missing. */
 import { cp, mkdir, open, rm, stat } from 'node:fs/promises';
+import { clockLineArgs } from '../boot/clock/line.js';
 import { detectAccelerator } from '../boot/probe.js';
 import { dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, toldDirOf, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
 import { flavourNeeds } from '../boot/flavour.js';
@@ -43,7 +44,7 @@ export async function machineKind(kernel: KernelBuild, spec: MachineSpec, option
   const full = completeSpec(spec, kernel.flavour);
   const root = await ensureRoot(kernel, options);
   const { name: accelerator } = await detectAccelerator(kernel, root, options);
-  return { kernel, root, spec: full, accelerator };
+  return { kernel, root, spec: full, accelerator, clock: await clockLineArgs(kernel, accelerator, options) };
 }
 
 export async function bootGuest(kernel: KernelBuild, spec: MachineSpec, options: BootOptions = {}): Promise<Guest> {
@@ -94,8 +95,7 @@ async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootO
     const state = await open(checkpoint.statePath);
     try {
       machine = await Machine.start({
-        accelerator: kind.accelerator,
-        spec: kind.spec,
+        ...kind,
         kernelImage: kind.kernel.bzImage,
         rootImage: kind.root.imagePath,
         dir,

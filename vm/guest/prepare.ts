@@ -1,5 +1,6 @@
 /** Brings a booted guest to the state worth saving: agent answers, disks known, common tools in its page cache. */
-import type { CheckpointFacts, MachineKind } from '../boot/checkpoint.js';
+import type { CheckpointFacts, MachineKind, Prepare } from '../boot/checkpoint.js';
+import { timerTrouble } from '../boot/clock/timers.js';
 import { flavourNeeds } from '../boot/flavour.js';
 import type { Machine } from '../boot/machine.js';
 import type { FullDiskSpec } from '../boot/spec.js';
@@ -35,15 +36,16 @@ export interface Newborn {
   readonly slowdown: number;
 }
 
-export async function prepareGuest(machine: Machine, { kernel, spec }: MachineKind): Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs'>> {
+export async function prepareGuest(machine: Machine, { kernel, spec }: MachineKind): ReturnType<Prepare> {
   const channel = new Channel(machine.port);
   const guest: Newborn = { machine, channel, slowdown: flavourNeeds(kernel.flavour).slowdown };
   const facts = await awaitGuest(guest, spec.disks, BOOT_TIMEOUT_MS);
+  const trouble = timerTrouble(await script(guest, 'cat /proc/timer_list'));
   await script(guest, WARM_UP);
   // The channel must be silent when the machine stops, so that a restore begins at a frame's border.
   await withDeadline(guest, channel.ping(), STEP_TIMEOUT_MS);
   await sleep(50);
-  return facts;
+  return { ...facts, ...(trouble === undefined ? {} : { trouble }) };
 }
 
 /** Waits for its agent and for its disks. The time limit is that of `fast`. */

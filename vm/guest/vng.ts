@@ -25,7 +25,7 @@ import { awaitGuest } from './prepare.js';
 const BOOT_TIMEOUT_MS = 180_000;
 
 export async function bootVng(kernel: KernelBuild, spec: MachineSpec, options: BootOptions = {}): Promise<Guest> {
-  const { accelerator, spec: full } = await machineKind(kernel, spec, options);
+  const { accelerator, clock, spec: full } = await machineKind(kernel, spec, options);
   const virtme = await findVirtme(options);
   const dir = temporaryFolder('v');
   const filesDir = options.keepDir ?? dir;
@@ -38,7 +38,7 @@ export async function bootVng(kernel: KernelBuild, spec: MachineSpec, options: B
     const layout = await virtmeLayout(virtme, kernel.bzImage, full, dir);
     const started = performance.now();
     machine = await Machine.start({
-      accelerator, spec: full, kernelImage: kernel.bzImage, rootImage: '', dir, filesDir, argv: (args) => vngArgv(layout, hook, args),
+      accelerator, clock, spec: full, kernelImage: kernel.bzImage, rootImage: '', dir, filesDir, argv: (args) => vngArgv(layout, hook, args),
     });
     const channel = new Channel(machine.port);
     const { devPaths } = await awaitGuest({ machine, channel, slowdown: flavourNeeds(kernel.flavour).slowdown }, full.disks, BOOT_TIMEOUT_MS);

@@ -1,4 +1,4 @@
-/** Builds the static programs that run in guests: our agent, blkio, and blksnapctl. */
+/** Builds our static programs: those that run in guests (agent, blkio, leftovers, blksnapctl), and small ones for the host. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,9 @@ const CFLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-static', '
 const COMPILE_TIMEOUT_MS = 120_000;
 
 /** Sources of each program: one file, or every .c file of a folder. */
-const PROGRAMS: Readonly<Record<string, string>> = {
+export type Programs = Readonly<Record<string, string>>;
+
+const GUEST_PROGRAMS: Programs = {
   agent: 'vm/guest/agent/agent.c',
   blkio: 'vm/guest/tools/blkio.c',
   leftovers: 'vm/guest/tools/leftovers.c',
@@ -32,8 +34,8 @@ export function compilerVersion(): Promise<string> {
   return compiler;
 }
 
-export async function buildTools(options: LockOptions = {}): Promise<ToolsBuild> {
-  const sources = await findSources();
+export async function buildTools(options: LockOptions = {}, programs = GUEST_PROGRAMS): Promise<ToolsBuild> {
+  const sources = await findSources(programs);
   const names = Object.keys(sources).sort();
   const key = contentKey(await compilerVersion(), CFLAGS.slice(0, -1).join(' '), await hashInputs(sources));
   const dir = join(await cacheRoom('tools'), key);
@@ -41,7 +43,7 @@ export async function buildTools(options: LockOptions = {}): Promise<ToolsBuild>
   if (await exists(dir)) return build;
   return withLock(`tools-${key}`, options, async () => {
     if (await exists(dir)) return build;
-    options.progress?.({ what: 'building the guest tools' });
+    options.progress?.({ what: `building ${names.join(', ')}` });
     await makeEntry(dir, async (unfinished) => {
       await mkdir(unfinished, { recursive: true });
       for (const name of names) await compile(name, sources[name] as string[], unfinished);
@@ -65,9 +67,9 @@ export function firstError(output: string): string {
   return found ?? lines.filter((line) => line.trim()).at(-1) ?? 'no output';
 }
 
-async function findSources(): Promise<Record<string, string[]>> {
+async function findSources(programs: Programs): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
-  for (const [name, path] of Object.entries(PROGRAMS)) {
+  for (const [name, path] of Object.entries(programs)) {
     const full = join(REPO, path);
     const files = path.endsWith('.c')
       ? (await exists(full) ? [full] : [])

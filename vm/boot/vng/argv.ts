@@ -3,7 +3,7 @@
  *
  *  virtme-run only lays the machine out. We start QEMU ourselves, so that its console, monitor and control port are
  *  ours, a deadline and a signal end it, and no other program is left when it has ended. */
-import { acceleratorArgv, disksArgv, KERNEL_LINE_ARGS, linesArgv, smp, type MachineArgs } from '../argv.js';
+import { acceleratorArgv, disksArgv, kernelLineArgs, linesArgv, smp, type MachineArgs } from '../argv.js';
 import type { FullMachineSpec } from '../spec.js';
 import { HarnessError } from '../../errors.js';
 
@@ -57,17 +57,17 @@ export function vngArgv(line: readonly string[], hookPath: string, args: Machine
   }
   return [
     ...kept, '-no-user-config', '-nodefaults', '-no-reboot', ...acceleratorArgv(args.accelerator),
-    '-append', kernelLine(append, hookPath), ...linesArgv(args.paths), ...disksArgv(args),
+    '-append', kernelLine(append, hookPath, args), ...linesArgv(args.paths), ...disksArgv(args),
   ];
 }
 
 /** init= clears what stands before it, so what we add comes first. The guest keeps what it has read of the root, which
  *  halves the time of a boot; a file that changes on the host meanwhile may be seen as it was. */
-function kernelLine(append: string, hookPath: string): string {
+function kernelLine(append: string, hookPath: string, args: MachineArgs): string {
   const theirs = append.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/)
     .filter((word) => !KERNEL_REPLACED.test(word))
     .map((word) => (word.startsWith('rootflags=') ? `${word},cache=loose` : word));
-  return [...KERNEL_LINE_ARGS, 'virtme_console=ttyS0', `BASH_ENV="${hookPath}"`, ...theirs].join(' ');
+  return [...kernelLineArgs(args), 'virtme_console=ttyS0', `BASH_ENV="${hookPath}"`, ...theirs].join(' ');
 }
 
 /** Words of a line that Python's shlex.join() made. Throws RangeError for an open quote. */

@@ -8,7 +8,7 @@ const paths: MachinePaths = {
   told: (cpu) => `/t/cpu${cpu}`,
 };
 const argv = (spec: Parameters<typeof completeSpec>[0], incomingFd?: number): string => (
-  machineArgv({ accelerator: 'tcg', spec: completeSpec(spec), paths, ...(incomingFd === undefined ? {} : { incomingFd }) }).join(' '));
+  machineArgv({ accelerator: 'tcg', clock: ['tsc_early_khz=2596146'], spec: completeSpec(spec), paths, ...(incomingFd === undefined ? {} : { incomingFd }) }).join(' '));
 
 test('a disk of 4096-byte sectors shows them as logical and physical', () => {
   expect(argv({ disks: [{ name: 'a', sizeBytes: 8192, logicalBlockSize: 4096 }] })).toContain('logical_block_size=4096,physical_block_size=4096');
@@ -45,6 +45,10 @@ test('only a restore has an incoming state', () => {
 
 test('an oops ends the machine at once', () => {
   expect(argv({ disks: [] })).toMatch(/-no-reboot.*panic=-1 oops=panic/);
+});
+
+test('the guest is told about time what is known', () => {
+  expect(argv({ disks: [] })).toMatch(/-append \S.* tsc_early_khz=2596146 .*-chardev/);
 });
 
 test.for([

@@ -14,6 +14,7 @@ const PRINTED = '/usr/bin/qemu-system-x86_64 -name guest -m 512M -fsdev local,id
 
 const args: MachineArgs = {
   accelerator: 'tcg',
+  clock: ['tsc_early_khz=2596146'],
   spec: completeSpec({ disks: [{ name: 'data', sizeBytes: 4096 }] }),
   paths: {
     kernel: '/k/bzImage', root: '', qmpSocket: '/s/qmp', consoleSocket: '/s/console', portSocket: '/s/port',
@@ -46,6 +47,7 @@ test('the kernel speaks on the serial console and ends the machine on a panic; t
   const words = append.split(' ');
   expect(words.filter((word) => word.startsWith('console='))).toEqual(['console=ttyS0']);
   expect(append).toContain('panic=-1 oops=panic');
+  expect(words).toContain('tsc_early_khz=2596146');
   expect(append).not.toMatch(/loglevel|hvc0|TERM=/);
   expect(append).toContain('BASH_ENV="/t/a hook"');
 });
