@@ -39,9 +39,7 @@ reads() { read _ _ seen _ < "/sys/class/block/\${2#/dev/}/stat"; read _ _ other 
 look() {
   for image in /dev/blksnap-image*; do [ ! -e "$image" ] || echo "wrong: $image is there after failure $n"; done
   reads "$@"; before=$seen
-  for device in "$2" "$3"; do
-    printf '%4096s' "$n" | blkio write "$device" 0 --direct || echo "wrong: $device cannot be written after failure $n"
-  done
+  blkio pair "$2" 0 "$3" 0 --count 1 > /dev/null || echo "wrong: $2 or $3 cannot be written after failure $n"
   echo $n > /mnt/data/file && sync -f /mnt/data/file || echo "wrong: the file system cannot be written after failure $n"
   reads "$@"; [ "$before" = "$seen" ] || echo "wrong: something was copied after failure $n"
 }
