@@ -1,4 +1,4 @@
-/** The frame codec between host and agent; pure. vm/guest/agent/agent.c is the other side.
+/** The frame codec between host and agent; pure. vm/guest/agent/ is the other side.
  *  Header, little endian: u32 payload length, u8 type, three zero bytes, u32 run id. */
 
 export const Frame = {

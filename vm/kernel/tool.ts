@@ -17,7 +17,7 @@ const COMPILE_TIMEOUT_MS = 120_000;
 export type Programs = Readonly<Record<string, string>>;
 
 const GUEST_PROGRAMS: Programs = {
-  agent: 'vm/guest/agent/agent.c',
+  agent: 'vm/guest/agent',
   blkio: 'vm/guest/tools/blkio.c',
   leftovers: 'vm/guest/tools/leftovers.c',
   blksnapctl: 'module/tool',

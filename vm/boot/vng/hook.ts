@@ -11,7 +11,7 @@ export interface HookPaths {
   readonly busybox: string;
 }
 
-/** Where the guest has them; agent.c has the folders in its PATH. */
+/** Where the guest has them; agent/setup.c has the folders in its PATH. */
 export const TOOLS_IN_GUEST = '/run/tools';
 
 /** Commands of the suites that a host without kmod, say, does not have; the host's own come first in PATH. */
