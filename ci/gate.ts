@@ -16,10 +16,13 @@ import { installMissing } from './host/install.js';
 import { klogCheck, metAllowances } from './klog/check.js';
 import { finish } from './report/finish.js';
 import { runOrigin } from './report/origin.js';
-import { repeatSuiteTest, repeatUnitTest } from './report/repeat.js';
+import { repeatSuiteTest, repeatUnitTest, type Repeat } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
-import { makePlan } from './select/plan.js';
+import { variantDir } from './report/variant.js';
+import type { Collected } from './select/collect.js';
+import { readCore, selectCore } from './select/core.js';
+import { makePlan, type Part } from './select/plan.js';
 import { findTests } from './session/find-tests.js';
 import { Progress } from './session/progress.js';
 import { announce, runTests } from './session/run-tests.js';
@@ -57,36 +60,45 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   const { line, flavour, seed, jobs, shard } = options;
   passSettings(options);
   const all = await findTests(root, 'suites');
-  const plan = makePlan([{ selection: all }], shard);
+  const plan = makePlan([{ selection: all, flavour }, ...corePart(all, options, kernelLine)], shard);
   const origin = await runOrigin(root, { ...options, selection: ['npm test'] }, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
-  const repeatSuite = (file: string, name: string) => repeatSuiteTest(file, name, options);
+  const repeatOn = (on: string): Repeat => (file, name) => repeatSuiteTest(file, name, { ...options, flavour: on });
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);
   try {
-    for (const { selection } of plan.parts) announce(selection, store, repeatSuite);
+    for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
     // What is not of the suites is done once, by the first shard.
     if (shard.index === 1) {
       await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);
       const selection = await findTests(root, 'meta');
       await runTests({ root, project: 'meta', jobs, selection, store, repeat: repeatUnitTest, progress });
     }
-    const ready = await prepareGuests({ root, line: kernelLine, cli: options, store, progress, repeat: 'npm test' });
-    if (ready !== undefined) {
-      const kernel = kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options));
-      if (shard.index === 1) await runChecks(kernel, store, progress);
-      passSettings({ ...options, ...ready, resultsDir, runDir: session.runDir });
-      for (const { selection } of plan.parts) {
-        await runTests({ root, project: 'suites', jobs, selection, store, repeat: repeatSuite, progress });
+    for (const part of plan.parts) {
+      if (part.selection.tests.length + part.selection.broken.length === 0) continue;
+      const cli = { ...options, flavour: part.flavour };
+      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: 'npm test' });
+      if (ready === undefined) continue;
+      if (shard.index === 1 && part.variant === undefined) {
+        await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);
       }
-      const met = shard.count === 1 ? metAllowances(store.report) : undefined;
-      await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress);
+      passSettings({ ...cli, ...ready, resultsDir: variantDir(resultsDir, part.variant), runDir: session.runDir });
+      await runTests({ root, project: 'suites', jobs, store, progress, repeat: repeatOn(part.flavour), ...part });
     }
+    const met = shard.count === 1 ? metAllowances(store.report) : undefined;
+    await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress);
     return finish(store, options.json, progress);
   } finally {
     store.flush();
   }
+}
+
+/** The core once more on the flavour that watches itself, unless all of it runs there already or the line has none. */
+function corePart(all: Collected, { flavour }: CliOptions, { flavours }: KernelLine): (Part & { readonly flavour: string })[] {
+  const core = readCore(root);
+  if (core.flavour === flavour || !flavours.includes(core.flavour)) return [];
+  return [{ selection: selectCore(core, all), flavour: core.flavour, variant: { label: core.flavour, facts: { flavour: core.flavour } } }];
 }
 
 async function runChecks(checks: readonly Check[], store: ReportStore, progress: Progress): Promise<void> {

@@ -303,6 +303,7 @@ static void add_call(char *leak, size_t size, const char *call)
 static void note_leaks(void)
 {
 	char line[PATH_BYTES], leak[4 * PATH_BYTES] = "";
+	bool is_trace = false;
 	unsigned long size;
 	FILE *report;
 	char *call;
@@ -316,11 +317,12 @@ static void note_leaks(void)
 				note("%s", leak);
 			snprintf(leak, sizeof(leak), "leak: %lu bytes", size);
 		}
-		/* "[<address>] function+offset [module]" */
-		call = strstr(line, "[<");
-		call = call ? strchr(call, ' ') : NULL;
-		if (call && *leak)
-			add_call(leak, sizeof(leak), call + 1);
+		/* "    function+offset [module]", older kernels with "[<address>] " before. */
+		is_trace = is_trace ? !strncmp(line, "    ", 4) : !!strstr(line, " backtrace");
+		if (!is_trace || strncmp(line, "    ", 4) || !*leak)
+			continue;
+		call = strstr(line, ">] ");
+		add_call(leak, sizeof(leak), call ? call + 3 : line + 4);
 	}
 	if (*leak)
 		note("%s", leak);
