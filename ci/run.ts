@@ -22,6 +22,7 @@ import { variantDir } from './report/variant.js';
 import type { Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
 import { selectBySpec } from './select/by-spec.js';
+import { withCore } from './select/core.js';
 import { makePlan, type Shard } from './select/plan.js';
 import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
@@ -51,7 +52,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.command === 'shell') return await shell(root, line, options);
     const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
-    const selection = selectBySpec(options.specIds, select(options.selection, all));
+    const selection = selectBySpec(options.specIds, select(withCore(options.selection, root), all));
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
     await installMissing(progress);
     return await runSuites({ options, line, selection, session, progress });

@@ -20,17 +20,19 @@ export interface PrepareOptions {
   readonly repeat: string;
 }
 
-/** Undefined when a stage failed; the report then says which and why. */
+/** Undefined when a stage failed; the report then says which and why. The keys of what was built are those of the report's
+ *  own flavour: a shard without a test on another one builds nothing for it, and merges all the same. */
 export async function prepareGuests({ root, line, cli, store, progress, repeat }: PrepareOptions): Promise<Ready | undefined> {
   const stage: Stage = { store, progress, repeat };
   const kernel = await runStage(stage, `kernel ${line.name} ${cli.flavour}`, (tell) => ensureKernel(line, cli.flavour, { progress: tell }));
   if (kernel === undefined) return undefined;
+  const isReportsOwn = cli.flavour === store.report.properties.get('flavour');
   store.report.properties.set('kernel', kernel.release);
-  store.report.origin.set('kernelKey', kernel.key);
+  if (isReportsOwn) store.report.origin.set('kernelKey', kernel.key);
   const moduleDir = moduleFolder(root, cli);
   const module = await runStage(stage, 'module', (tell) => buildModule(kernel, moduleDir, { progress: tell }));
   if (module === undefined) return undefined;
-  store.report.origin.set('moduleKey', module.key);
+  if (isReportsOwn) store.report.origin.set('moduleKey', module.key);
   const machine = await runStage(stage, 'guest tools, root and accelerator', (tell) => machineKind(kernel, { disks: [] }, { progress: tell }));
   return machine === undefined ? undefined : { kernel, module };
 }

@@ -9,7 +9,7 @@ npm start -- merge PATH ...  joins the reports of all shards of a run into one, 
 npm start -- mutants       proves that the tests can fail: plants known bugs, one at a time (--help says more)
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
-Without arguments every suite runs. A name pattern is part of a test's name.
+Without arguments every suite runs. A name pattern is part of a test's name. "core" is what suites/core.yaml lists.
 
   --list           list suites and tests with the spec ids they prove; boots nothing
   --spec COW-03    only tests that name this id of the spec; may be given again
@@ -33,7 +33,7 @@ Results: results/latest/junit.xml`;
 export const gateHelp = `npm test -- [options]
 
 The project's own gate: lint, types, import rules, tidiness, unit tests of the runner,
-kernel style checks, and the same suites as npm start.
+kernel style checks, the same suites as npm start, and their core (suites/core.yaml) once more on the debug flavour.
 
   --seed N  --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
   --shard i/n      the suites in n parts; the first part also does everything else

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readYaml } from '../../vm/index.js';
+import { UsageError } from '../cli/exit-codes.js';
 import type { Collected } from './collect.js';
 import { select, type Selection } from './select.js';
 
@@ -33,5 +34,15 @@ export function parseCore(text: string, path: string): Core {
 
 /** Throws UsageError for an entry that names no test any more. */
 export function selectCore(core: Core, all: Collected): Selection {
-  return select(core.tests, all);
+  try {
+    return select(core.tests, all);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${coreFile}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Words of the command line in which `core` stands for the whole list. */
+export function withCore(words: readonly string[], root: string): string[] {
+  return words.flatMap((word) => (word === 'core' ? readCore(root).tests : [word]));
 }

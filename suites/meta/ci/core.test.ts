@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { parseCore, readCore, selectCore } from '../../../ci/select/core.js';
+import { parseCore, readCore, selectCore, withCore } from '../../../ci/select/core.js';
 import type { Collected } from '../../../ci/select/collect.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -18,7 +18,11 @@ test('an entry selects as on the command line', () => {
 });
 
 test('an entry that names no test any more is refused', () => {
-  expect(() => selectCore({ flavour: 'debug', tests: ['cow/image.test.ts > it flies'] }, all)).toThrow(/it flies/);
+  expect(() => selectCore({ flavour: 'debug', tests: ['cow/image.test.ts > it flies'] }, all)).toThrow(/^suites\/core\.yaml: .*it flies/);
+});
+
+test('"core" on the command line is the whole list, among other words', () => {
+  expect(withCore(['rig', 'core'], root)).toEqual(['rig', ...readCore(root).tests]);
 });
 
 test('an entry without a reason is told with its place', () => {
