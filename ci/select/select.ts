@@ -16,7 +16,8 @@ export function select(words: readonly string[], all: Collected): Selection {
   const broken = new Set<Collected['broken'][number]>();
   for (const word of words) {
     const found = matches(word, all.tests);
-    const brokenFound = all.broken.filter(({ file }) => isFile(word, file) || isSuite(word, file.split('/')[1] ?? ''));
+    const [filePart = ''] = word.split(' > ');
+    const brokenFound = all.broken.filter(({ file }) => isFile(filePart, file) || isSuite(word, file.split('/')[1] ?? ''));
     if (found.length === 0 && brokenFound.length === 0) throw new UsageError(unknown(word, all));
     found.forEach((test) => tests.add(test));
     brokenFound.forEach((file) => broken.add(file));

@@ -44,8 +44,9 @@ test('no words select everything, also files that do not load', () => {
   expect(select([], all)).toEqual(all);
 });
 
-test('a broken file is selected by its suite, so that it cannot hide', () => {
+test('a broken file is selected by its suite, and by a test of it, so that it cannot hide', () => {
   expect(select(['attach'], all).broken).toHaveLength(1);
+  expect(select(['attach/bad.test.ts > a test of it'], all).broken).toHaveLength(1);
 });
 
 test('an unknown word is refused with the nearest real name', () => {
