@@ -4,13 +4,11 @@ import type { ShellRequest } from './request.js';
 
 /** Ctrl-]: leaves a guest that no longer reacts. */
 const LEAVE = 0x1d;
-/** The longest that a timer can wait: 24 days. */
-const NO_DEADLINE_MS = 2 ** 31 - 1;
 const SIGHUP = 1;
 
 /** Resolves with the command's exit code, or undefined when the user left. Rejects when the guest ended under it. */
 export async function runOnStreams(guest: Guest, request: ShellRequest): Promise<number | undefined> {
-  const call = guest.start(request.argv, { pty: request.pty, keepOutput: false, timeoutMs: NO_DEADLINE_MS });
+  const call = guest.start(request.argv, { pty: request.pty, keepOutput: false, timeoutMs: Infinity });
   call.onStdout((data) => process.stdout.write(data));
   call.onStderr((data) => process.stderr.write(data));
   // A reader that has gone, such as head(1), ends the command, as it does for any.
