@@ -12,7 +12,7 @@ const phase = 'kernel style';
 
 const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?:fixtures|rig)\/).*\.[ch]$/;
 /** Modules of the tests' own. */
-const testModules = ['suites/fixtures/probe/', 'suites/fixtures/testdisk/', 'suites/fixtures/kmemleak-age/', 'suites/rig/misbehave/'];
+const testModules = ['suites/fixtures/probe/', 'suites/fixtures/testdisk/', 'suites/fixtures/kmemleak-setup/', 'suites/rig/misbehave/'];
 
 type Tell = (detail: string) => void;
 
