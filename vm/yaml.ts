@@ -9,7 +9,9 @@ export function readYaml(text: string, path: string): { contents: YamlNode | nul
   const counter = new LineCounter();
   const { errors, contents } = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
   const problem = errors[0];
-  if (problem) throw new ConfigError(path, counter.linePos(problem.pos[0]).line, 'YAML', problem.message.split('\n')[0] as string);
+  if (problem) {
+    throw new ConfigError(path, counter.linePos(problem.pos[0]).line, 'YAML', problem.message.split('\n')[0] as string);
+  }
   return { contents, reader: new YamlReader(path, counter) };
 }
 
@@ -31,8 +33,9 @@ export class YamlReader {
     if (!isMap(node)) throw this.error(node, expected, describe(node));
     return node.items.map((pair) => {
       const key = pair.key as Node;
-      return [isScalar(key) ? String(isScalar(key) && typeof key.value === 'number' ? key.source ?? key.value : key.value) : describe(key),
-        (pair.value ?? undefined) as Node | undefined, key];
+      // A number as it is written: 6.10 is not 6.1.
+      const name = isScalar(key) ? String(typeof key.value === 'number' ? key.source ?? key.value : key.value) : describe(key);
+      return [name, (pair.value ?? undefined) as Node | undefined, key];
     });
   }
 

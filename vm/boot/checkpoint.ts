@@ -27,7 +27,8 @@ export interface MachineKind {
   readonly root: RootImage;
   readonly spec: FullMachineSpec;
   readonly accelerator: AcceleratorName;
-  /** See clock/line.ts. Part of the key as all of the command line is: where the counter has another rate, a saved clock goes wrong. */
+  /** See clock/line.ts. Part of the key, as all of the command line is: where the counter has another rate, a saved clock
+   *  goes wrong. */
   readonly clock: readonly string[];
 }
 
@@ -75,12 +76,16 @@ const BOOTS_MAX = 3;
 export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs' | 'trouble'>>;
 
 /** A checkpoint made from another one's restored machine: what was done to it in between is named by `stageKey`. */
-export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string, save: (statePath: string, toldDir: string) => Promise<void>, options: CheckpointOptions = {}): Promise<Checkpoint> {
+export async function ensureStagedCheckpoint(
+  base: Checkpoint, stageKey: string, save: (statePath: string, toldDir: string) => Promise<void>,
+  options: CheckpointOptions = {},
+): Promise<Checkpoint> {
   const key = contentKey('stage', base.key, stageKey);
   return ensure(key, options, async (unfinished) => {
     await mkdir(unfinished, { recursive: true });
     await save(join(unfinished, 'state'), await makeToldDir(unfinished));
-    await writeFile(join(unfinished, 'facts.json'), JSON.stringify({ ...base.facts, madeOf: [...base.facts.madeOf ?? [], stageKey] }, null, 2));
+    const facts: CheckpointFacts = { ...base.facts, madeOf: [...base.facts.madeOf ?? [], stageKey] };
+    await writeFile(join(unfinished, 'facts.json'), JSON.stringify(facts, null, 2));
   });
 }
 
@@ -88,7 +93,10 @@ export async function ensureStagedCheckpoint(base: Checkpoint, stageKey: string,
 export async function checkpointKey(kind: MachineKind): Promise<string> {
   const argv = machineArgv({
     ...kind,
-    paths: { kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '', disk: () => '', diskSocket: () => '', told: () => '' },
+    paths: {
+      kernel: '', root: '', qmpSocket: '', consoleSocket: '', portSocket: '',
+      disk: () => '', diskSocket: () => '', told: () => '',
+    },
   });
   const sizes = kind.spec.disks.map((disk) => `${disk.name}:${disk.sizeBytes}`).join(' ');
   const host = kind.accelerator === 'kvm' ? hostKey() : '';
@@ -96,7 +104,9 @@ export async function checkpointKey(kind: MachineKind): Promise<string> {
 }
 
 /** The checkpoint of this kind of machine, made now if it is missing. Others who want the same one wait. */
-export async function ensureCheckpoint(kind: MachineKind, prepare: Prepare, options: CheckpointOptions = {}): Promise<Checkpoint> {
+export async function ensureCheckpoint(
+  kind: MachineKind, prepare: Prepare, options: CheckpointOptions = {},
+): Promise<Checkpoint> {
   const key = await checkpointKey(kind);
   return ensure(key, options, async (unfinished) => {
     for (let boot = 1; ; boot++) {
@@ -117,7 +127,9 @@ async function ensure(key: string, options: CheckpointOptions, make: (unfinished
     await prune(await cacheRoom('checkpoints'), CHECKPOINTS_KEPT);
     await makeEntry(dir, make);
     const checkpoint = await openCheckpoint(dir, key);
-    if (!checkpoint) throw new HarnessError(`checkpoint ${dir} vanished`, { code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint' });
+    if (!checkpoint) {
+      throw new HarnessError(`checkpoint ${dir} vanished`, { code: 'ECHECKPOINT', blame: 'rig', phase: 'checkpoint' });
+    }
     return checkpoint;
   });
 }

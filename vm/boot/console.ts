@@ -12,7 +12,8 @@ export interface Trouble {
 
 const TAIL_CHARS_MAX = 64 * 1024;
 const EXCERPT_CHARS_MAX = 16 * 1024;
-const OOPS = /^.*(?:BUG: |Oops: |kernel BUG at |general protection fault|invalid opcode:|stack segment:|double fault|KASAN: ).*$/m;
+const OOPS = new RegExp('^.*(?:BUG: |Oops: |kernel BUG at |general protection fault|invalid opcode:|stack segment:|double fault'
+  + '|KASAN: ).*$', 'm');
 const PANIC = /^.*Kernel panic - not syncing: .*$/m;
 
 /** Finds a panic or an oops in console text; pure. A warning is neither: it stands in the kernel log. */

@@ -51,7 +51,9 @@ export class Machine {
   readonly ended: Promise<MachineEnd>;
   readonly #daemon: Daemon;
 
-  private constructor(daemon: Daemon, sockets: readonly [Socket, Socket, Socket], servers: readonly DiskServer[], consolePath: string) {
+  private constructor(
+    daemon: Daemon, sockets: readonly [Socket, Socket, Socket], servers: readonly DiskServer[], consolePath: string,
+  ) {
     this.#daemon = daemon;
     const [qmp, consoleSocket, port] = sockets;
     this.qmp = new Qmp(qmp);
@@ -80,7 +82,9 @@ export class Machine {
       const trouble = findTrouble(this.console.text);
       if (trouble) return { kind: 'trouble', trouble };
       // A guest that resets itself without a word has had a triple fault; our agent says why before it gives up.
-      if (reset && !/^agent: (?!ready)/m.test(this.console.text)) return { kind: 'lost', how: 'its kernel reset the machine without a panic', wasGuest: true };
+      if (reset && !/^agent: (?!ready)/m.test(this.console.text)) {
+        return { kind: 'lost', how: 'its kernel reset the machine without a panic', wasGuest: true };
+      }
       const how = end.signal ? `QEMU was ended by ${end.signal}` : `QEMU ended with status ${end.exitCode}`;
       return { kind: 'lost', how: end.stderr.trim() ? `${how}: ${end.stderr.trim()}` : how, wasGuest: false };
     });

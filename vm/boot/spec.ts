@@ -56,5 +56,6 @@ export function completeSpec(spec: MachineSpec, flavour = 'fast'): FullMachineSp
       throw new RangeError(`disk ${name}: ${sizeBytes} bytes are not whole blocks of ${logicalBlockSize}`);
     }
   }
-  return { cpus: spec.cpus ?? 2, memoryMiB: spec.memoryMiB ?? flavourNeeds(flavour).memoryMiB, disks, hasProbes: spec.hasProbes ?? false };
+  const memoryMiB = spec.memoryMiB ?? flavourNeeds(flavour).memoryMiB;
+  return { cpus: spec.cpus ?? 2, memoryMiB, disks, hasProbes: spec.hasProbes ?? false };
 }

@@ -23,7 +23,8 @@ export function ownDistribution(): Promise<AptSource> {
   return aptSource([], 'apt');
 }
 
-/** Another suite of the machine's own distribution, from where the machine itself takes it; undefined if it names no such place. */
+/** Another suite of the machine's own distribution, from where the machine itself takes it; undefined if it names no such
+ *  place. */
 export async function otherSuite(suite: string): Promise<AptSource | undefined> {
   const { stdout, exitCode } = await attempt(
     ['apt-get', 'indextargets', '--format', '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)', 'Identifier: Packages'],
@@ -35,7 +36,8 @@ export async function otherSuite(suite: string): Promise<AptSource | undefined> 
   const dir = await aptFolder('apt', suite);
   await mkdir(join(dir, 'no-parts'), { recursive: true });
   await writeFile(join(dir, 'suite.list'), sources);
-  return aptSource(['-o', `Dir::Etc::SourceList=${join(dir, 'suite.list')}`, '-o', `Dir::Etc::SourceParts=${join(dir, 'no-parts')}`], 'apt', suite);
+  const settings = [`Dir::Etc::SourceList=${join(dir, 'suite.list')}`, `Dir::Etc::SourceParts=${join(dir, 'no-parts')}`];
+  return aptSource(settings.flatMap((setting) => ['-o', setting]), 'apt', suite);
 }
 
 /** From the index targets of the machine's sources to sources.list lines of another suite; pure. */
@@ -89,7 +91,8 @@ async function knownCandidate(name: string, { args }: AptSource): Promise<string
 export function parseCandidate(name: string, output: string): string | undefined {
   const lines = output.split('\n');
   const start = lines.indexOf(`${name}:`);
-  const version = start < 0 ? undefined : /^\s+Candidate: (\S+)/.exec(lines.slice(start + 1, start + 4).find((line) => line.includes('Candidate:')) ?? '')?.[1];
+  const line = start < 0 ? undefined : lines.slice(start + 1, start + 4).find((text) => text.includes('Candidate:'));
+  const version = /^\s+Candidate: (\S+)/.exec(line ?? '')?.[1];
   return version === '(none)' ? undefined : version;
 }
 

@@ -23,7 +23,9 @@ export class BackingFile {
   }
 
   zero(offset: number, length: number): void {
-    for (let done = 0; done < length; done += ZEROES.length) this.write(offset + done, ZEROES.subarray(0, Math.min(ZEROES.length, length - done)));
+    for (let done = 0; done < length; done += ZEROES.length) {
+      this.write(offset + done, ZEROES.subarray(0, Math.min(ZEROES.length, length - done)));
+    }
   }
 
   close(): void {

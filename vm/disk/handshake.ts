@@ -1,6 +1,7 @@
 /** The talk before the first request: the client learns size and abilities of the disk. */
 import {
-  CLIENT_NO_ZEROES, formatExport, formatGreeting, formatInfos, formatOptionReply, Option, OPTION_BYTES, parseExportName, parseOption, Reply, WireError,
+  CLIENT_NO_ZEROES, formatExport, formatGreeting, formatInfos, formatOptionReply, Option, OPTION_BYTES, parseExportName,
+  parseOption, Reply, WireError,
 } from './wire.js';
 
 export interface ExportFacts {

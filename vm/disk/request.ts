@@ -49,7 +49,8 @@ export function formatRequest(request: DiskRequest): string {
   const moments = (['arrived', 'applied', 'answered'] as const).filter((moment) => request[moment] !== undefined);
   const where = request.kind === 'flush' ? '' : ` ${request.sector}+${request.sectors}`;
   const end = request.errno ? ` with ${request.errno}` : '';
-  return `#${request.index} ${request.kind}${where}${request.fua ? ' fua' : ''}: ${moments.map((moment) => `${moment} ${request[moment]}`).join(', ')}${end}`;
+  const when = moments.map((moment) => `${moment} ${request[moment]}`).join(', ');
+  return `#${request.index} ${request.kind}${where}${request.fua ? ' fua' : ''}: ${when}${end}`;
 }
 
 export function formatMatch(match: RequestMatch): string {

@@ -9,7 +9,8 @@ import type { RequestKind } from './request.js';
 import { Command, CommandFlag, formatReply, parseRequest, REQUEST_BYTES, TRANSFER_BYTES_MAX } from './wire.js';
 
 const kinds = new Map<number, RequestKind>([
-  [Command.read, 'read'], [Command.write, 'write'], [Command.flush, 'flush'], [Command.trim, 'discard'], [Command.writeZeroes, 'write-zeroes'],
+  [Command.read, 'read'], [Command.write, 'write'], [Command.flush, 'flush'], [Command.trim, 'discard'],
+  [Command.writeZeroes, 'write-zeroes'],
 ]);
 
 export class DiskServer {
@@ -76,6 +77,7 @@ async function serve(socket: Socket, disk: ProgrammableDisk): Promise<void> {
       send(formatReply(handle, 'EINVAL'));
       continue;
     }
-    disk.take({ kind, offset, length, fua: (flags & CommandFlag.fua) !== 0, data }, (errno, read) => send(formatReply(handle, errno, read)));
+    const fua = (flags & CommandFlag.fua) !== 0;
+    disk.take({ kind, offset, length, fua, data }, (errno, read) => send(formatReply(handle, errno, read)));
   }
 }

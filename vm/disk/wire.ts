@@ -25,7 +25,9 @@ export const OPTION_BYTES = 16;
 export const TRANSFER_BYTES_MAX = 32 << 20;
 
 /** What the protocol can say; every other errno is sent as EIO. */
-const errnoNumbers: Readonly<Record<string, number>> = { EPERM: 1, EIO: 5, ENOMEM: 12, EINVAL: 22, ENOSPC: 28, ENOTSUP: 95, ESHUTDOWN: 108 };
+const errnoNumbers: Readonly<Record<string, number>> = {
+  EPERM: 1, EIO: 5, ENOMEM: 12, EINVAL: 22, ENOSPC: 28, ENOTSUP: 95, ESHUTDOWN: 108,
+};
 export type DiskErrno = 'EPERM' | 'EIO' | 'ENOMEM' | 'EINVAL' | 'ENOSPC' | 'ENOTSUP' | 'ESHUTDOWN';
 
 export interface OptionHead {

@@ -2,7 +2,10 @@
 import { cp, mkdir, open, rm, stat } from 'node:fs/promises';
 import { clockLineArgs } from '../boot/clock/line.js';
 import { detectAccelerator } from '../boot/probe.js';
-import { dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, toldDirOf, type Checkpoint, type CheckpointOptions, type MachineKind } from '../boot/checkpoint.js';
+import {
+  dropCheckpoint, ensureCheckpoint, ensureStagedCheckpoint, makeDisks, toldDirOf,
+  type Checkpoint, type CheckpointOptions, type MachineKind,
+} from '../boot/checkpoint.js';
 import { flavourNeeds } from '../boot/flavour.js';
 import { diskPath, Machine } from '../boot/machine.js';
 import { completeSpec, type MachineSpec } from '../boot/spec.js';

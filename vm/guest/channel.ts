@@ -1,6 +1,8 @@
 /** The control channel: many commands at a time over one socket, each ended by exactly one answer or error. */
 import type { Socket } from 'node:net';
-import { encodeFrame, encodeNumber, encodeRun, Frame, FrameDecoder, RUN_NO_STDIN, RUN_PTY, STDIN_WINDOW_BYTES, type DecodedFrame } from './frames.js';
+import {
+  encodeFrame, encodeNumber, encodeRun, Frame, FrameDecoder, RUN_NO_STDIN, RUN_PTY, STDIN_WINDOW_BYTES, type DecodedFrame,
+} from './frames.js';
 import { parseKmsg, type KlogLine } from './klog.js';
 
 export interface RawResult {
@@ -130,7 +132,9 @@ export class Channel {
     });
   }
 
-  start(argv: readonly string[], options: { readonly stdin: boolean; readonly pty?: boolean; readonly keepOutput?: boolean }): Call {
+  start(
+    argv: readonly string[], options: { readonly stdin: boolean; readonly pty?: boolean; readonly keepOutput?: boolean },
+  ): Call {
     const id = this.#nextId++;
     const call = new Call(id, options.keepOutput ?? true, (frame) => this.#send(frame));
     if (this.#failure) {

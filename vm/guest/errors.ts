@@ -63,7 +63,8 @@ export class GuestTimeoutError extends HarnessError {
   constructor(argv: readonly string[], timeoutMs: number, blockedTasks: string, guestAnswers: boolean,
     lastLines: string, consolePath: string) {
     const scope = guestAnswers ? 'the guest still answers other calls' : 'the whole guest stopped answering';
-    super(`${formatArgv(argv)} did not end within ${timeoutMs} ms; ${scope}\n${blockedTasks || lastLines || '(console silent)'}`, {
+    const said = blockedTasks || lastLines || '(console silent)';
+    super(`${formatArgv(argv)} did not end within ${timeoutMs} ms; ${scope}\n${said}`, {
       code: 'EGUESTTIMEOUT', blame: 'product', phase: 'guest call', evidence: [consolePath],
     });
     this.argv = argv;

@@ -21,7 +21,9 @@ export const RUN_NO_STDIN = 1;
 export const RUN_PTY = 2;
 
 export function encodeFrame(type: number, id: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  if (payload.length > PAYLOAD_BYTES_MAX) throw new RangeError(`a frame holds at most ${PAYLOAD_BYTES_MAX} bytes, not ${payload.length}`);
+  if (payload.length > PAYLOAD_BYTES_MAX) {
+    throw new RangeError(`a frame holds at most ${PAYLOAD_BYTES_MAX} bytes, not ${payload.length}`);
+  }
   const frame = Buffer.alloc(HEADER_BYTES + payload.length);
   frame.writeUInt32LE(payload.length, 0);
   frame.writeUInt8(type, 4);
@@ -60,7 +62,8 @@ export class FrameDecoder {
       if (length > PAYLOAD_BYTES_MAX * 2) throw new RangeError(`frame of ${length} bytes: the stream is out of step`);
       if (this.#count < HEADER_BYTES + length) break;
       const whole = this.#peek(HEADER_BYTES + length);
-      frames.push({ type: whole.readUInt8(4), id: whole.readUInt32LE(8), payload: whole.subarray(HEADER_BYTES, HEADER_BYTES + length) });
+      const payload = whole.subarray(HEADER_BYTES, HEADER_BYTES + length);
+      frames.push({ type: whole.readUInt8(4), id: whole.readUInt32LE(8), payload });
       this.#drop(HEADER_BYTES + length);
     }
     return frames;

@@ -93,7 +93,8 @@ export class Guest implements AsyncDisposable {
     this.#machine.qmp.onEvent(({ event, data }) => {
       if (event !== 'BLOCK_IO_ERROR' || data?.['nospace'] !== true) return;
       this.#channel.fail(new HarnessError(`the host has no space left for ${String(data['node-name'])} of this guest`, {
-        code: 'ENOSPACE', blame: 'rig', phase: 'guest call', nextStep: 'Free some space in the folder for temporary files (TMPDIR) and run again.',
+        code: 'ENOSPACE', blame: 'rig', phase: 'guest call',
+        nextStep: 'Free some space in the folder for temporary files (TMPDIR) and run again.',
       }));
       this.#machine.kill();
     });
@@ -203,7 +204,9 @@ export class Guest implements AsyncDisposable {
     try {
       await this.#machine.qmp.execute('device_del', { id: device });
       if (!await within(deleted, UNPLUG_TIMEOUT_MS)) {
-        throw new HarnessError(`QEMU did not let go of disk ${name} within ${UNPLUG_TIMEOUT_MS} ms`, { code: 'EUNPLUG', blame: 'rig', phase: 'qemu' });
+        throw new HarnessError(`QEMU did not let go of disk ${name} within ${UNPLUG_TIMEOUT_MS} ms`, {
+          code: 'EUNPLUG', blame: 'rig', phase: 'qemu',
+        });
       }
     } finally {
       forget?.();

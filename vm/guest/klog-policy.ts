@@ -37,7 +37,8 @@ export function parseKlogPolicy(text: string, path: string): KlogPolicy {
   const { splats, allowed } = reader.fields(contents, ['splats'], ['allowed']);
   const policy = {
     splats: reader.list(splats, 'a list of patterns').map((node) => readSplat(reader, node)),
-    allowed: allowed ? reader.list(allowed, 'a list of allowances, or none at all').map((node) => readAllowance(reader, node)) : [],
+    allowed: allowed
+      ? reader.list(allowed, 'a list of allowances, or none at all').map((node) => readAllowance(reader, node)) : [],
   };
   const names = policy.allowed.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -88,6 +89,8 @@ function regExp(reader: YamlReader, node: YamlNode, flags: string): RegExp {
   } catch (error) {
     throw reader.error(node, 'a regular expression', (error as Error).message);
   }
-  if (pattern.test('')) throw reader.error(node, 'a pattern that some lines do not match', `one that matches an empty line: ${source}`);
+  if (pattern.test('')) {
+    throw reader.error(node, 'a pattern that some lines do not match', `one that matches an empty line: ${source}`);
+  }
   return pattern;
 }

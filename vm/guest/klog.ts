@@ -12,7 +12,8 @@ export interface KlogLine {
 export function parseKmsg(record: string): KlogLine | undefined {
   const match = /^(\d+),\d+,(\d+)[^;]*;([^\n]*)/.exec(record);
   if (!match) return undefined;
-  const text = (match[3] as string).replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const escaped = match[3] as string;
+  const text = escaped.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return { level: Number(match[1]) & 7, timeUs: Number(match[2]), text };
 }
 

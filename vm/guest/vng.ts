@@ -38,10 +38,12 @@ export async function bootVng(kernel: KernelBuild, spec: MachineSpec, options: B
     const layout = await virtmeLayout(virtme, kernel.bzImage, full, dir);
     const started = performance.now();
     machine = await Machine.start({
-      accelerator, clock, spec: full, kernelImage: kernel.bzImage, rootImage: '', dir, filesDir, argv: (args) => vngArgv(layout, hook, args),
+      accelerator, clock, spec: full, kernelImage: kernel.bzImage, rootImage: '', dir, filesDir,
+      argv: (args) => vngArgv(layout, hook, args),
     });
     const channel = new Channel(machine.port);
-    const { devPaths } = await awaitGuest({ machine, channel, slowdown: flavourNeeds(kernel.flavour).slowdown }, full.disks, BOOT_TIMEOUT_MS);
+    const { slowdown } = flavourNeeds(kernel.flavour);
+    const { devPaths } = await awaitGuest({ machine, channel, slowdown }, full.disks, BOOT_TIMEOUT_MS);
     const guest = new Guest({
       kernel,
       machine,

@@ -47,9 +47,12 @@ export interface KernelOptions extends LockOptions {
 }
 
 export async function ensureKernel(line: KernelLine, flavour: string, options: KernelOptions = {}): Promise<KernelBuild> {
-  if (!line.flavours.includes(flavour)) throw new RangeError(`line ${line.name} has no flavour ${flavour}; it has ${line.flavours.join(', ')}`);
+  if (!line.flavours.includes(flavour)) {
+    throw new RangeError(`line ${line.name} has no flavour ${flavour}; it has ${line.flavours.join(', ')}`);
+  }
   const [series, extra, fragments, compiler] = await Promise.all([
-    readPatches(line.patchesDir), Promise.all((options.extraPatches ?? []).map(readPatch)), readFragments(flavour), compilerVersion()]);
+    readPatches(line.patchesDir), Promise.all((options.extraPatches ?? []).map(readPatch)), readFragments(flavour),
+    compilerVersion()]);
   const patches = [...series, ...extra];
   const source = await ensureSource(line, options);
   const key = contentKey(String(RECIPE), source.id, patchesKey(patches), mergedConfig(fragments), compiler);

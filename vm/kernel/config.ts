@@ -48,12 +48,14 @@ export function wishes(fragments: readonly Fragment[]): Map<string, Wish> {
 
 /** The text given to olddefconfig. */
 export function mergedConfig(fragments: readonly Fragment[]): string {
-  return [...wishes(fragments)].map(([symbol, { value }]) => (value === 'n' ? `# CONFIG_${symbol} is not set\n` : `CONFIG_${symbol}=${value}\n`)).join('');
+  return [...wishes(fragments)]
+    .map(([symbol, { value }]) => (value === 'n' ? `# CONFIG_${symbol} is not set\n` : `CONFIG_${symbol}=${value}\n`)).join('');
 }
 
 /** Throws ConfigError for the first wish that the final configuration does not grant. Pure. */
 export function checkConfig(fragments: readonly Fragment[], finalConfig: string): void {
-  const granted = new Map([...finalConfig.matchAll(/^CONFIG_(\w+)=(.+)$/gm)].map((match) => [match[1] as string, match[2] as string]));
+  const settings = [...finalConfig.matchAll(/^CONFIG_(\w+)=(.+)$/gm)];
+  const granted = new Map(settings.map((match) => [match[1] as string, match[2] as string]));
   for (const [symbol, { path, line, value }] of wishes(fragments)) {
     const found = granted.get(symbol) ?? 'n';
     if (found === value || (found === 'n' && OPTIONAL_SYMBOLS.includes(symbol))) continue;

@@ -33,7 +33,8 @@ export async function findDebianSource(name: string, options: LockOptions = {}):
 
 async function installedVersion(name: string): Promise<string | undefined> {
   try {
-    const { stdout, exitCode } = await attempt(['dpkg-query', '-W', '-f', '${Status}|${Version}', name], { phase, timeoutMs: QUERY_TIMEOUT_MS });
+    const argv = ['dpkg-query', '-W', '-f', '${Status}|${Version}', name];
+    const { stdout, exitCode } = await attempt(argv, { phase, timeoutMs: QUERY_TIMEOUT_MS });
     return exitCode === 0 ? /^install ok installed\|(.+)$/.exec(stdout.trim())?.[1] : undefined;
   } catch {
     return undefined;
@@ -46,7 +47,9 @@ async function installedArchive(name: string): Promise<string> {
   const path = findTar(stdout.split('\n'));
   if (!path || !await exists(path)) throw new SourceError(`the installed package ${name} holds no source archive`);
   if (verified.stdout.includes(path)) {
-    throw new SourceError(`${path} is not what the package ${name} brought`, { nextStep: `Reinstall it: apt-get install --reinstall ${name}` });
+    throw new SourceError(`${path} is not what the package ${name} brought`, {
+      nextStep: `Reinstall it: apt-get install --reinstall ${name}`,
+    });
   }
   return path;
 }

@@ -32,7 +32,8 @@ export async function readLines(path: string = LINES_FILE): Promise<KernelLine[]
 /** Pure: text to kernel lines, or ConfigError. */
 export function parseLines(text: string, path: string): KernelLine[] {
   const { contents, reader } = readYaml(text, path);
-  const lines = reader.entries(contents, 'a map from kernel lines to their descriptions').map(([name, value, key]): KernelLine => {
+  const entries = reader.entries(contents, 'a map from kernel lines to their descriptions');
+  const lines = entries.map(([name, value, key]): KernelLine => {
     if (!/^\d+\.\d+$/.test(name)) throw reader.error(key, 'a kernel line such as "6.12", in quotes', JSON.stringify(name));
     const fields = reader.fields(value, ['source', 'patches', 'flavours']);
     const patches = reader.text(fields.patches, 'a folder name', /^[\w.-]+$/);
@@ -40,7 +41,8 @@ export function parseLines(text: string, path: string): KernelLine[] {
       name,
       source: readSource(reader, fields.source, path),
       patchesDir: join(dirname(path), patches),
-      flavours: reader.list(fields.flavours, 'a list of flavours').map((node) => reader.text(node, 'the name of a flavour', /^[a-z][a-z0-9-]*$/)),
+      flavours: reader.list(fields.flavours, 'a list of flavours')
+        .map((node) => reader.text(node, 'the name of a flavour', /^[a-z][a-z0-9-]*$/)),
     };
   });
   if (lines.length === 0) throw new ConfigError(path, 1, 'at least one kernel line', 'none');

@@ -47,7 +47,8 @@ export async function make(args: readonly string[], options: MakeOptions): Promi
     },
   });
   if (result.exitCode !== 0) {
-    throw new BuildError(options.what, firstError(result.output), options.logPath, RIG_SIGNS.test(result.output) ? 'rig' : 'product');
+    const blame = RIG_SIGNS.test(result.output) ? 'rig' : 'product';
+    throw new BuildError(options.what, firstError(result.output), options.logPath, blame);
   }
   return done;
 }

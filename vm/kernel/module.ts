@@ -24,7 +24,8 @@ export async function buildModule(kernel: KernelBuild, moduleDir: string, option
   const { paths, key, logPath } = await buildProducts(kernel, moduleDir, [], options);
   const [koPath, ...more] = paths.filter((path) => !KUNIT_PRODUCT.test(path));
   if (koPath === undefined || more.length > 0) {
-    throw new BuildError('module', `expected one .ko in ${moduleDir}, found ${[koPath, ...more].filter(Boolean).join(', ') || 'none'}`, logPath);
+    const found = [koPath, ...more].filter(Boolean).join(', ') || 'none';
+    throw new BuildError('module', `expected one .ko in ${moduleDir}, found ${found}`, logPath);
   }
   return { koPath, key };
 }
@@ -41,13 +42,16 @@ interface Products {
   readonly logPath: string;
 }
 
-async function buildProducts(kernel: KernelBuild, moduleDir: string, args: readonly string[], options: LockOptions): Promise<Products> {
+async function buildProducts(
+  kernel: KernelBuild, moduleDir: string, args: readonly string[], options: LockOptions,
+): Promise<Products> {
   const inputs = (await listFiles(moduleDir)).filter((file) => INPUT.test(file) && !IGNORED.test(file)).sort();
   if (!inputs.some((file) => file === 'Kbuild' || file === 'Makefile')) {
     throw new BuildError('module', `${moduleDir} has neither Kbuild nor Makefile`, moduleDir, 'rig');
   }
   const contents = await Promise.all(inputs.map((file) => readFile(join(moduleDir, file))));
-  const key = contentKey(kernel.key, args.join(' '), await compilerVersion(), ...inputs.flatMap((file, index) => [file, contents[index] as Buffer]));
+  const named = inputs.flatMap((file, index) => [file, contents[index] as Buffer]);
+  const key = contentKey(kernel.key, args.join(' '), await compilerVersion(), ...named);
   const room = await cacheRoom('modules');
   const dir = join(room, key);
   const found = await readJson<Products>(join(dir, 'products.json'));

@@ -27,7 +27,8 @@ let compiler: Promise<string> | undefined;
 
 /** First line of gcc --version: part of every build key. */
 export function compilerVersion(): Promise<string> {
-  compiler ??= exec(['gcc', '--version'], { phase: 'build', timeoutMs: 20_000 }).then(({ stdout }) => stdout.split('\n')[0] as string);
+  compiler ??= exec(['gcc', '--version'], { phase: 'build', timeoutMs: 20_000 })
+    .then(({ stdout }) => stdout.split('\n')[0] as string);
   compiler.catch(() => {
     compiler = undefined;
   });
@@ -85,6 +86,7 @@ async function hashInputs(sources: Readonly<Record<string, readonly string[]>>):
   for (const folder of [...new Set([...files].map((file) => dirname(file))), join(REPO, 'module/include/uapi/linux')]) {
     for (const entry of await readdir(folder).catch(() => [])) if (entry.endsWith('.h')) files.add(join(folder, entry));
   }
-  const parts = await Promise.all([...files].sort().map(async (file) => contentKey(file.slice(REPO.length), await readFile(file))));
+  const parts = await Promise.all([...files].sort()
+    .map(async (file) => contentKey(file.slice(REPO.length), await readFile(file))));
   return parts.join(' ');
 }

@@ -14,7 +14,9 @@ export interface PatchedTree {
 }
 
 /** No build of the line runs while `work` does. */
-export async function withPatchedTree<T>(line: KernelLine, options: LockOptions, work: (tree: PatchedTree) => Promise<T>): Promise<T> {
+export async function withPatchedTree<T>(
+  line: KernelLine, options: LockOptions, work: (tree: PatchedTree) => Promise<T>,
+): Promise<T> {
   const source = await ensureSource(line, options);
   const patches = await readPatches(line.patchesDir);
   const sourceDir = join(await cacheRoom('kernels'), 'work', line.name, 'source');
@@ -25,7 +27,9 @@ export async function withPatchedTree<T>(line: KernelLine, options: LockOptions,
 }
 
 /** What files of the kernel hold once the series is applied. Builds may run meanwhile. */
-export async function patchedFiles(line: KernelLine, files: readonly string[], options: LockOptions = {}): Promise<Map<string, Buffer>> {
+export async function patchedFiles(
+  line: KernelLine, files: readonly string[], options: LockOptions = {},
+): Promise<Map<string, Buffer>> {
   const source = await ensureSource(line, options);
   const patched = await applyPatches(source, await readPatches(line.patchesDir));
   const contents = files.map(async (file) => [file, patched.get(file) ?? await readFile(join(source.dir, file))] as const);

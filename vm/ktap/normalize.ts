@@ -29,7 +29,8 @@ export function normalize(stream: string): Normalized {
       if (!isStarted) out.push('TAP version 14');
       isStarted = true;
     } else if (isStarted && text !== '') {
-      out.push(isTap(text) ? place(line, text, indents) : `${childIndent.repeat(indents.length - 1)}${text.startsWith('#') ? '' : '# '}${text}`);
+      const comment = text.startsWith('#') ? text : `# ${text}`;
+      out.push(isTap(text) ? place(line, text, indents) : `${childIndent.repeat(indents.length - 1)}${comment}`);
     }
   }
   return { tap: `${out.join('\n')}\n`, isStarted };

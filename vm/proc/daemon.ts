@@ -24,7 +24,9 @@ export interface Daemon {
 const STDERR_CHARS_MAX = 16_384;
 
 /** Starts a program. `fds` are passed on as its descriptors 3, 4, ... */
-export function startDaemon(argv: readonly string[], options: { cwd?: string; fds?: readonly number[]; stdio?: 'pipe' | 'ignore' } = {}): Daemon {
+export function startDaemon(
+  argv: readonly string[], options: { cwd?: string; fds?: readonly number[]; stdio?: 'pipe' | 'ignore' } = {},
+): Daemon {
   const [file, ...args] = dieWithParent(argv);
   const stdio = options.stdio ?? 'ignore';
   const child = spawn(file as string, args, {

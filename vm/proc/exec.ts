@@ -51,7 +51,8 @@ export const NOT_FOUND = /^sh: .*exec: .*not found/m;
 
 /** Puts the request to die with us in front of an argv. Without util-linux's setpriv, cleanup callbacks must do. */
 export function dieWithParent(argv: readonly string[], signal: 'KILL' | 'TERM' = 'KILL'): string[] {
-  return SETPRIV ? [SETPRIV, '--pdeathsig', signal, '--', '/bin/sh', '-c', STILL_OURS, 'sh', String(process.pid), ...argv] : [...argv];
+  if (!SETPRIV) return [...argv];
+  return [SETPRIV, '--pdeathsig', signal, '--', '/bin/sh', '-c', STILL_OURS, 'sh', String(process.pid), ...argv];
 }
 
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
@@ -100,7 +101,8 @@ export async function attempt(argv: readonly string[], options: ExecOptions): Pr
     if (log) await finished(log).catch(() => undefined);
     const output = String(result.all ?? '');
     if (timedOut) {
-      throw new CommandError(`${formatArgv(argv)} took longer than ${options.timeoutMs} ms`, argv, undefined, output, options.phase);
+      const what = `${formatArgv(argv)} took longer than ${options.timeoutMs} ms`;
+      throw new CommandError(what, argv, undefined, output, options.phase);
     }
     options.signal?.throwIfAborted();
     if (failure.code === 'ENOENT' || (SETPRIV && result.exitCode === 127 && NOT_FOUND.test(output))) {

@@ -11,10 +11,13 @@ export const HOST_PROGRAMS: readonly string[] = [
 export const SHELLS: readonly string[] = ['/usr/lib/klibc/bin/sh', 'dash', 'bash'];
 
 /** Without these the suites cannot run; of the others, a missing one fails only the test that uses it. */
-export const REQUIRED_PROGRAMS: readonly string[] = ['mkfs.ext4', 'e2fsck', 'mkfs.xfs', 'xfs_repair', 'losetup', 'blockdev', 'sfdisk', 'dmsetup', 'fio'];
+export const REQUIRED_PROGRAMS: readonly string[] = [
+  'mkfs.ext4', 'e2fsck', 'mkfs.xfs', 'xfs_repair', 'losetup', 'blockdev', 'sfdisk', 'dmsetup', 'fio',
+];
 
 export const FOLDERS: readonly string[] = [
-  'bin', 'sbin', 'dev', 'etc', 'lib', 'lib64', 'mnt', 'proc', 'run', 'sys', 'tmp', 'usr/bin', 'usr/sbin', 'usr/lib', 'var', 'lib/modules',
+  'bin', 'sbin', 'dev', 'etc', 'lib', 'lib64', 'mnt', 'proc', 'run', 'sys', 'tmp', 'usr/bin', 'usr/sbin', 'usr/lib', 'var',
+  'lib/modules',
 ];
 
 export const FILES: Readonly<Record<string, string>> = {

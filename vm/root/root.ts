@@ -64,7 +64,9 @@ async function collect(kernel: KernelBuild, options: CheckpointOptions): Promise
   const busybox = await findProgram('busybox');
   if (!busybox) throw new MissingToolError('busybox', 'guest root');
   const items: Item[] = [{ from: busybox, to: 'bin/busybox' }];
-  for (const name of tools.names) items.push({ from: join(tools.dir, name), to: name === 'agent' ? 'sbin/agent' : `usr/bin/${name}` });
+  for (const name of tools.names) {
+    items.push({ from: join(tools.dir, name), to: name === 'agent' ? 'sbin/agent' : `usr/bin/${name}` });
+  }
   const libraries = new Map<string, string>();
   const shell = (await Promise.all(SHELLS.map((name) => findProgram(name)))).find(Boolean);
   if (!shell) throw new MissingToolError('dash', 'guest root');
@@ -105,8 +107,11 @@ async function writeImage(items: readonly Item[], unfinished: string): Promise<v
     const sizeBytes = Math.ceil((bytes * 1.05 + IMAGE_SLACK_BYTES) / MIB) * MIB;
     await writeFile(unfinished, '');
     await truncate(unfinished, sizeBytes);
-    const argv = ['mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-E', 'root_owner=0:0', '-L', 'root', '-d', staging, unfinished];
-    await exec([await findProgram('mke2fs') ?? 'mke2fs', ...argv.slice(1)], { phase: 'guest root', timeoutMs: MKE2FS_TIMEOUT_MS });
+    const argv = [
+      await findProgram('mke2fs') ?? 'mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-E', 'root_owner=0:0',
+      '-L', 'root', '-d', staging, unfinished,
+    ];
+    await exec(argv, { phase: 'guest root', timeoutMs: MKE2FS_TIMEOUT_MS });
   } finally {
     await rm(staging, { recursive: true, force: true });
   }

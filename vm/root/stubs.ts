@@ -10,7 +10,8 @@ import { withTemporary } from '../cache/temporary.js';
 import { exec } from '../proc/exec.js';
 
 export const STUBBED_LIBRARIES: readonly string[] = [
-  'librbd.so.1', 'librados.so.2', 'libgfapi.so.0', 'libnbd.so.0', 'libibverbs.so.1', 'librdmacm.so.1', 'libpmemblk.so.1', 'libpmem.so.1',
+  'librbd.so.1', 'librados.so.2', 'libgfapi.so.0', 'libnbd.so.0', 'libibverbs.so.1', 'librdmacm.so.1', 'libpmemblk.so.1',
+  'libpmem.so.1',
 ];
 
 const TOOL_TIMEOUT_MS = 60_000;
@@ -23,10 +24,13 @@ export interface DynamicSymbol {
   readonly defined: boolean;
 }
 
+/** Section index, name and version, as readelf prints them after number, value, size, type and binding. */
+const SYMBOL = /^\s*\d+: [0-9a-f]+\s+\S+ (?:FUNC|OBJECT|NOTYPE|IFUNC)\s+(?:GLOBAL|WEAK)\s+\S+\s+(\S+) ([^@\s]+)(?:@+(\S+))?/;
+
 /** Symbols in the output of readelf --dyn-syms; pure. */
 export function parseDynamicSymbols(output: string): DynamicSymbol[] {
   return output.split('\n').flatMap((line) => {
-    const match = /^\s*\d+: [0-9a-f]+\s+\S+ (?:FUNC|OBJECT|NOTYPE|IFUNC)\s+(?:GLOBAL|WEAK)\s+\S+\s+(\S+) ([^@\s]+)(?:@+(\S+))?/.exec(line);
+    const match = SYMBOL.exec(line);
     return match ? [{ name: match[2] as string, version: match[3] ?? '', defined: match[1] !== 'UND' }] : [];
   });
 }
@@ -38,7 +42,8 @@ export function stubSource(symbols: readonly DynamicSymbol[]): { code: string; v
   for (const { name, version } of symbols) {
     if (version) byVersion.set(version, [...(byVersion.get(version) ?? []), name]);
   }
-  return { code, versions: [...byVersion].map(([version, names]) => `${version} { ${names.map((name) => `${name};`).join(' ')} };\n`).join('') };
+  const nodes = [...byVersion].map(([version, names]) => `${version} { ${names.map((name) => `${name};`).join(' ')} };\n`);
+  return { code, versions: nodes.join('') };
 }
 
 /** A folder with stubs of those of the listed libraries that the program needs. `libraries` maps name to real path. */
@@ -64,12 +69,15 @@ export async function stubLibraries(program: string, libraries: ReadonlyMap<stri
   return dir;
 }
 
-async function compileStub({ soname, code, versions }: { soname: string; code: string; versions: string }, dir: string): Promise<void> {
+async function compileStub(
+  { soname, code, versions }: { soname: string; code: string; versions: string }, dir: string,
+): Promise<void> {
   const base = join(dir, soname);
   await writeFile(`${base}.c`, code);
   await writeFile(`${base}.map`, versions);
   const script = versions ? [`-Wl,--version-script=${base}.map`] : [];
-  await exec(['gcc', '-shared', '-fPIC', '-nostdlib', '-w', '-fno-builtin', `-Wl,-soname,${soname}`, ...script, '-o', base, `${base}.c`], {
+  const flags = ['-shared', '-fPIC', '-nostdlib', '-w', '-fno-builtin', `-Wl,-soname,${soname}`];
+  await exec(['gcc', ...flags, ...script, '-o', base, `${base}.c`], {
     phase, timeoutMs: TOOL_TIMEOUT_MS,
   });
   await rm(`${base}.c`);

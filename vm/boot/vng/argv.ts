@@ -21,14 +21,16 @@ const NOT_OVERLAID = ['dev', 'proc', 'run', 'sys', 'tmp', 'mnt', 'boot', 'lost+f
 
 /** Which folders at the top of a root become writable, given its entries that are folders. */
 export function writableFolders(names: readonly string[]): string[] {
-  return names.filter((name) => !NOT_OVERLAID.includes(name) && /^[\w.-]+$/.test(name)).sort().slice(0, OVERLAYS_MAX).map((name) => `/${name}`);
+  const fit = names.filter((name) => !NOT_OVERLAID.includes(name) && /^[\w.-]+$/.test(name));
+  return fit.sort().slice(0, OVERLAYS_MAX).map((name) => `/${name}`);
 }
 
 /** Whether KVM works is for our probe to say, so virtme-ng is told not to look. 9p is served by QEMU itself, virtiofs by
  *  a program that would have to be there and would have to be ended. */
 export function virtmeArgv({ kernelImage, spec, writable }: VirtmeChoices): string[] {
   return [
-    '--kimg', kernelImage, '--mods', 'none', '--disable-kvm', '--force-9p', '--disable-microvm', '--no-virtme-ng-init', '--disable-monitor',
+    '--kimg', kernelImage, '--mods', 'none', '--disable-kvm', '--force-9p', '--disable-microvm', '--no-virtme-ng-init',
+    '--disable-monitor',
     '--name', 'guest', '--memory', `${spec.memoryMiB}M`, '--cpus', smp(spec.cpus),
     ...writable.flatMap((folder) => ['--overlay-rwdir', folder]),
     '--dry-run', '--show-command',
@@ -42,8 +44,8 @@ const KERNEL_REPLACED = /^(?:console=|virtme_console=|virtme_stty_con=|quiet$|lo
 
 /** QEMU's command line, from virtme-run's. Throws HarnessError when that is not one we understand. */
 export function vngArgv(line: readonly string[], hookPath: string, args: MachineArgs): string[] {
-  const append = line[line.indexOf('-append') + 1];
-  if (!line[0] || !line.includes('-kernel') || !line.includes('-append') || append === undefined || !/(?:^| )init=\S*virtme-init/.test(append)) {
+  const append = line.includes('-append') ? line[line.indexOf('-append') + 1] : undefined;
+  if (!line[0] || !line.includes('-kernel') || append === undefined || !/(?:^| )init=\S*virtme-init/.test(append)) {
     throw new HarnessError(`virtme-run laid out a machine that we do not understand: ${line.join(' ')}`, {
       code: 'EVIRTME', blame: 'rig', phase: 'virtme-ng', nextStep: 'virtme-ng 1.35 is known to work.',
     });
@@ -79,7 +81,8 @@ export function splitShellWords(line: string): string[] {
     const at = pattern.lastIndex;
     const match = pattern.exec(text);
     if (!match) throw new RangeError(`not a line of shell words at ${JSON.stringify(text.slice(at, at + 40))}`);
-    words.push((match[1] as string).replaceAll(/'([^']*)'|"(')"/g, (_, plain?: string, single?: string) => plain ?? single ?? ''));
+    const word = match[1] as string;
+    words.push(word.replaceAll(/'([^']*)'|"(')"/g, (_, plain?: string, single?: string) => plain ?? single ?? ''));
   }
   return words;
 }

@@ -15,13 +15,15 @@ export async function virtmeLayout(virtme: Virtme, kernelImage: string, spec: Fu
   const argv = [...virtme.argv, ...virtmeArgv({ kernelImage, spec, writable: writableFolders(top) })];
   const [out, err] = [join(dir, 'virtme.out'), join(dir, 'virtme.err')];
   // It opens its standard streams by name, which sockets, and so our pipes, do not let it.
-  const { exitCode } = await attempt(['/bin/sh', '-c', 'out=$1 err=$2; shift 2; exec "$@" < /dev/null > "$out" 2> "$err"', 'sh', out, err, ...argv], {
+  const script = 'out=$1 err=$2; shift 2; exec "$@" < /dev/null > "$out" 2> "$err"';
+  const { exitCode } = await attempt(['/bin/sh', '-c', script, 'sh', out, err, ...argv], {
     phase: 'virtme-ng', timeoutMs: TIMEOUT_MS, env: virtme.env,
   });
   await Promise.all([out, err].map((path) => writeFile(path, '', { flag: 'a' })));
   const line = (await readFile(out, 'utf8')).split('\n').find((text) => text.includes(' -append '));
   if (exitCode !== 0 || line === undefined) {
-    throw new HarnessError(`virtme-run ended with status ${exitCode}: ${(await readFile(err, 'utf8')).trim().split('\n').slice(-5).join('\n')}`, {
+    const lastLines = (await readFile(err, 'utf8')).trim().split('\n').slice(-5).join('\n');
+    throw new HarnessError(`virtme-run ended with status ${exitCode}: ${lastLines}`, {
       code: 'EVIRTME', blame: 'rig', phase: 'virtme-ng', nextStep: 'virtme-ng 1.35 is known to work.',
     });
   }

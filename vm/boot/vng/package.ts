@@ -71,7 +71,9 @@ async function unpack(version: string, source: AptSource, options: LockOptions):
   return withTemporary(dir, async (work) => {
     await mkdir(work);
     const root = await unpackPackage(PACKAGE, version, source, work);
-    if (!await exists(join(root, PYTHON_PATH, 'virtme/commands/run.py'))) throw new Error(`package ${PACKAGE} ${version} holds no virtme-run`);
+    if (!await exists(join(root, PYTHON_PATH, 'virtme/commands/run.py'))) {
+      throw new Error(`package ${PACKAGE} ${version} holds no virtme-run`);
+    }
     await rename(root, dir);
     return dir;
   });
