@@ -1,7 +1,8 @@
 /** Attach, detach and control answer each mistake with its errno, and a failed call changes nothing.
  *  Method: make each mistake, then see that the attribute `filter` and the module's references are as before. */
 import {
-  badPointer, ctlCommand, expect, filterCommand, filterCtl, filterName, ioctl, makeLoop, moduleReferences, test, type Device, type Lab,
+  badPointer, controlCommand, ctlCommand, expect, filterCommand, filterCtl, filterName, ioctl, makeLoop, moduleReferences, Snapshot, test,
+  type Device, type Lab,
 } from '../fixtures/index.js';
 
 const CBT_INFO_BYTES = 40;
@@ -111,6 +112,32 @@ test('an option that cannot be read or written is EFAULT', { meta: { spec: ['FLT
   for (const command of [ctlCommand.cbtInfo, ctlCommand.cbtMap, ctlCommand.cbtDirty, ctlCommand.snapshotAdd]) {
     expect(await filterCtl(l.guest, device.path, command, Buffer.alloc(64), { pointer: badPointer }), `command ${command}`).toMatchObject({ error: 'EFAULT' });
   }
+});
+
+test('a bad pointer is EFAULT to every command of the control device, and leaves no snapshot and no storage behind', { meta: { spec: ['ABI-03'] } }, async ({ lab }) => {
+  const l = await lab();
+  const control = '/dev/blksnap-control';
+  for (const [name, command] of Object.entries(controlCommand)) {
+    for (const pointer of [0n, badPointer, 0xffff_8880_0000_0000n]) {
+      expect(await ioctl(l.guest, control, command, pointer), `${name} at ${pointer}`).toMatchObject({ error: 'EFAULT' });
+    }
+  }
+  // It can be read, and so the snapshot is made; but its name cannot be written.
+  const create = `${'0010000000000000'}${'03000000'}${'0'.repeat(40)}`;
+  const answer = await l.sh('exec 3<> /tmp/diff; blkio ioctl --rdonly --protect "$1" "$2" "$3"', control, `${controlCommand.create}`, create);
+  expect(JSON.parse(answer)).toMatchObject({ error: 'EFAULT' });
+  expect(await Snapshot.collect(l.guest)).toEqual([]);
+  expect(await moduleReferences(l)).toBe(0);
+  expect(await l.sh('stat -c %s /tmp/diff')).toBe('0');
+});
+
+test('names of snapshots that cannot be written are EFAULT', { meta: { spec: ['ABI-03'] } }, async ({ lab }) => {
+  const l = await lab();
+  await l.createSnapshot();
+  const collect = Buffer.alloc(16);
+  collect.writeUInt32LE(1, 0);
+  collect.writeBigUInt64LE(badPointer, 8);
+  expect(await ioctl(l.guest, '/dev/blksnap-control', controlCommand.collect, collect)).toMatchObject({ error: 'EFAULT' });
 });
 
 test('an unknown command of the filter is ENOTTY, whatever its option', { meta: { spec: ['ABI-03'] } }, async ({ lab }) => {

@@ -45,3 +45,19 @@ for (const { what, erase } of erasures) {
     expect(marked).toEqual([...touched].sort((a, b) => a - b));
   });
 }
+
+test('one discard of four thousand chunks copies each of them, and a second one passes', { meta: { spec: ['COW-05', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab({ params: { chunk_minimum_shift: 12 } });
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  const frozen = await data.sectors();
+
+  await data.discard(0, 16 * 1024 * KIB);
+  await data.discard(0, 16 * 1024 * KIB);
+
+  expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
+  await expect(await image.sectors()).toHoldSectorsOf(frozen);
+});

@@ -58,6 +58,12 @@ test(`image and device written in turns: ${orders.length} orders of four steps`,
   await expect(await image.sectors()).toHoldSectorsOf(expected);
 });
 
+test('the image cannot be discarded, and keeps what it holds', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
+  const { image, frozen } = await freezeData(await lab());
+  await expect(image.discard(0, CHUNK)).rejects.toMatchObject({ errno: 'EOPNOTSUPP' });
+  await expect(await image.sectors()).toHoldSectorsOf(frozen);
+});
+
 test('what was written to the image is gone after destroy', { meta: { spec: ['IMG-01', 'IMG-03'] } }, async ({ lab }) => {
   const l = await lab();
   const { data, snapshot, image, frozen: before } = await freezeData(l);

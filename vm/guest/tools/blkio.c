@@ -61,7 +61,7 @@
 
 /* Options of all commands; each command names those that it takes. */
 struct options {
-	bool direct, sync, dsync, nowait, rdonly, write, excl, compat;
+	bool direct, sync, dsync, nowait, rdonly, write, excl, compat, protect;
 	bool has_device, has_version, has_pointer, has_count, has_vector;
 	bool has_fail_nth, has_offset;
 	__u64 device, version, pointer, count, vector, fail_nth, offset;
@@ -700,6 +700,8 @@ static int run_ioctl(char **words, int count, const struct options *options)
 		parse_hex(hex, buffer);
 		argument = (unsigned long)buffer + options->offset;
 	}
+	if (options->protect && buffer && mprotect(buffer, size, PROT_READ))
+		fail("mprotect", "buffer");
 	fd = open_path(words[0], options->rdonly ? O_RDONLY : O_RDWR, options);
 
 	if (options->has_fail_nth) {
@@ -795,8 +797,8 @@ static const struct command commands[] = {
 	{ "sgwrite", "DEV OFF <DATA", "", 2, 2, run_sgwrite },
 	{ "size", "DEV", "", 1, 1, run_size },
 	{ "ioctl",
-	  "PATH CMD [HEX [--offset OFF] | --ptr VALUE] [--rdonly] [--compat] [--fail-nth N]",
-	  "rPcFO", 2, 3, run_ioctl },
+	  "PATH CMD [HEX [--offset OFF] [--protect] | --ptr VALUE] [--rdonly] [--compat] [--fail-nth N]",
+	  "rPcFOp", 2, 3, run_ioctl },
 	{ "aio", "DEV I/O... [--sync] [--dsync] [--nowait] [--vector BYTES]",
 	  "synk", 2, AIO_MAX + 1, run_aio },
 	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
@@ -815,6 +817,7 @@ static const struct option long_options[] = {
 	{ "write", no_argument, NULL, 'w' },
 	{ "excl", no_argument, NULL, 'e' },
 	{ "compat", no_argument, NULL, 'c' },
+	{ "protect", no_argument, NULL, 'p' },
 	{ "device", required_argument, NULL, 'D' },
 	{ "version", required_argument, NULL, 'V' },
 	{ "ptr", required_argument, NULL, 'P' },
@@ -858,6 +861,9 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 'c':
 		options->compat = true;
+		break;
+	case 'p':
+		options->protect = true;
 		break;
 	case 'D':
 		take_value(&options->has_device, &options->device);
