@@ -71,7 +71,8 @@ function isErrorLike(value: unknown): value is ErrorLike {
 }
 
 function printed(value: unknown): string {
-  return stripAnsi(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)));
+  const json = (of: unknown) => JSON.stringify(of, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
+  return stripAnsi(typeof value === 'string' ? value : (json(value) ?? String(value)));
 }
 
 /** A caught value as an ErrorLike. Without a blame of its own it counts as `blame`. */

@@ -31,6 +31,7 @@ describe('verdicts', () => {
   test.for([
     ['passes', 'passed', undefined],
     ['assertion', 'failed', 'AssertionError'],
+    ['assertion on a large number', 'failed', 'AssertionError'],
     ['rig error', 'error', 'GuestLostError'],
     ['panic', 'failed', 'GuestPanicError'],
     ['rig error, then the panic that explains it', 'failed', 'GuestLostError'],
@@ -55,8 +56,8 @@ describe('verdicts', () => {
   });
 
   test('no case is missing and none is there twice', () => {
-    expect(cases).toHaveLength(19);
-    expect(new Set(cases.map(({ id }) => id)).size).toBe(19);
+    expect(cases).toHaveLength(20);
+    expect(new Set(cases.map(({ id }) => id)).size).toBe(20);
   });
 
   test('an error handed over twice is told once', () => {
@@ -90,10 +91,10 @@ describe('junit.xml', () => {
   });
 
   test('has failures, errors and skips where they belong, and totals that agree', () => {
-    expect(xml.match(/<failure /g)).toHaveLength(4);
+    expect(xml.match(/<failure /g)).toHaveLength(5);
     expect(xml.match(/<error /g)).toHaveLength(12);
     expect(xml).toContain('<skipped message="needs CONFIG_KASAN"/>');
-    expect(xml).toMatch(/<testsuites name="blksnap-suite" tests="19" failures="4" errors="12" skipped="2" /);
+    expect(xml).toMatch(/<testsuites name="blksnap-suite" tests="20" failures="5" errors="12" skipped="2" /);
   });
 
   test('names spec ids, kernel, flavour and seed as properties', () => {

@@ -33,6 +33,9 @@ test('assertion', ({ task }) => {
   Object.assign(task.meta, { klogTail: ['blksnap: snapshot taken', 'raw \u0007\u001b[31mbytes\u001b[0m'] });
   expect({ marked: 1 }).toEqual({ marked: 2 });
 });
+test('assertion on a large number', () => {
+  expect(2n ** 64n).toBeLessThan(1n);
+});
 test('rig error', () => {
   throw new GuestLostError('lost \u0000 it');
 });
