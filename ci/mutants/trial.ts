@@ -41,8 +41,7 @@ export interface TrialTests {
 export async function tryMutant(mutant: Mutant, original: Original, on: TestsOn, tests: TrialTests): Promise<Trial> {
   const startedMs = Date.now();
   const folder = temporaryFolder('mutant-');
-  const patch = tests.canSee ? await asItApplies(mutant, original) : '';
-  const sees = (test: Selection['tests'][number]) => tests.canSee?.(patch, test) ?? true;
+  const sees = tests.canSee?.(await asItApplies(mutant, original)) ?? (() => true);
   const seeing = tests.all.filter(sees);
   const sight = tests.canSee && sightOf(mutant, tests.all, seeing);
   let ready: MutantBuild | undefined;

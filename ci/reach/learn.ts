@@ -15,8 +15,8 @@ import { entriesOf, keepReached, readReached, type Reached } from './known.js';
 import { findPlaces, readTold } from './probes.js';
 import { sourcesUnderTest } from './sources.js';
 
-/** Tells whether a test can see what a patch changes. */
-export type CanSee = (patch: string, test: Pick<KnownTest, 'id'>) => boolean;
+/** For a patch, tells whether a test can see what it changes. */
+export type CanSee = (patch: string) => (test: Pick<KnownTest, 'id'>) => boolean;
 
 export interface LearnOptions {
   readonly root: string;
@@ -38,17 +38,20 @@ export async function learnReach(options: LearnOptions): Promise<CanSee> {
   const { root, line, seed, moduleDir, original, tests, progress } = options;
   const sources = findPlaces(await sourcesUnderTest(line, moduleDir));
   const entries = await entriesOf(root, tests, original, seed);
-  const { missing } = await readReached(entries);
+  const { reached, missing } = await readReached(entries);
   const unknown = tests.filter(({ file }) => missing.has(file));
+  let learnt: Reached = new Map();
   if (unknown.length > 0) {
     progress.say(`learning which places ${unknown.length} of ${tests.length} tests reach`);
-    await keepReached(entries, unknown, await record(options, sources, unknown));
+    learnt = await record(options, sources, unknown);
+    await keepReached(entries, unknown, learnt);
   }
-  const { reached } = await readReached(entries);
-  return (patch, { id }) => {
-    const known = reached.get(id);
+  return (patch) => {
     const places = placesOf(patch, sources);
-    return known === undefined || places === 'everywhere' || places.some((place) => known.has(place));
+    return ({ id }) => {
+      const known = reached.get(id) ?? learnt.get(id);
+      return known === undefined || places === 'everywhere' || places.some((place) => known.has(place));
+    };
   };
 }
 
