@@ -1,6 +1,6 @@
 /** What an attached filter shows of itself, and what it keeps from going away.
  *  Method: read sysfs, unload, detach while held, and look for numbers that collide. */
-import { dataDisk, eventually, expect, filterCommand, filterName, hotDisk, ioctl, makePartitions, moduleReferences, storeDisk, test, type Device } from '../fixtures/index.js';
+import { dataDisk, expect, filterCommand, filterName, hotDisk, ioctl, makePartitions, moduleReferences, storeDisk, test, untilModuleReferences, type Device } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -68,7 +68,7 @@ test('a disk that is pulled out takes no filter and gives up the one it had', { 
   await l.guest.unplug('hot');
   holder.end();
   await holder.result;
-  await eventually('the end of the last reference', () => moduleReferences(l), (references) => references === 0);
+  await untilModuleReferences(l, 0);
   await expect(device.attach()).rejects.toMatchObject({ errno: expect.stringMatching(/^(ENOENT|ENODEV|ENXIO)$/) as string });
 });
 

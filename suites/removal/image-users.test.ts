@@ -1,6 +1,6 @@
 /** A snapshot that is destroyed while its image is in use: I/O errors for the users, and nothing is left when they go.
  *  Method: have it open, mounted, written or read at depth; destroy; look at what each call gives, then let go and unload. */
-import { dataDisk, eventually, expect, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, type Device, type Lab } from '../fixtures/index.js';
+import { dataDisk, eventually, expect, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, untilModuleReferences, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -70,7 +70,7 @@ for (const { name, mkfs, options, disk } of fileSystems) {
     expect((await l.guest.attempt(['/bin/sh', '-c', 'echo new > /mnt/image/new && sync -f /mnt/image/new'])).exitCode).not.toBe(0);
     await l.sh('umount /mnt/image');
     await data.detach();
-    await eventually('the module without users', () => moduleReferences(l), (count) => count === 0);
+    await untilModuleReferences(l, 0);
     expect(await l.sh('tail -1 /mnt/a/file; echo more > /mnt/a/other; cat /mnt/a/other')).toBe('100000\nmore');
   });
 }

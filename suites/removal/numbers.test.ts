@@ -1,6 +1,6 @@
 /** A device number that is used again inherits nothing; a rescan that changes nothing takes nothing away.
  *  Method: mark, remove or rescan, and look at what the device at that number knows. */
-import { eventually, expect, makeLoop, makePartitions, moduleReferences, numbersOf, test, type Device } from '../fixtures/index.js';
+import { expect, makeLoop, makePartitions, numbersOf, test, untilModuleReferences, type Device } from '../fixtures/index.js';
 import { disks, exists, lostFilter, scsiRescan } from './ways.js';
 
 const MIB = 1024 * 1024;
@@ -98,7 +98,7 @@ test('attaching while the device goes ends with success or ENODEV, thirty times'
       l.sh(`${delay}; until blkio delpart "$1" 1 2>/dev/null; do :; done`, disk.path, `${round * 300}`),
     ]);
     expect(['attached', 'ENODEV', 'ENXIO', 'ENOENT']).toContain(answer);
-    await eventually('the module without users', () => moduleReferences(l), (count) => count === 0);
+    await untilModuleReferences(l, 0);
     await l.sh('blkio addpart "$1" 1 "$2" "$3"', disk.path, `${extents[0]?.start}`, `${extents[0]?.length}`);
     expect(await part.sysfsFilter()).toBe('\n');
   }

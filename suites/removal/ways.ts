@@ -1,6 +1,6 @@
 /** The ways a device goes, each with a device that goes that way and one beside it that stays. */
 import {
-  dataDisk, eventually, hotDisk, makeLinear, makeLoop, makePartitions, moduleReferences, secondDisk, storeDisk, thirdDisk, writeTable,
+  dataDisk, eventually, hotDisk, makeLinear, makeLoop, makePartitions, secondDisk, storeDisk, thirdDisk, untilModuleReferences, writeTable,
   type Device, type FioOptions, type Lab,
 } from '../fixtures/index.js';
 
@@ -146,5 +146,5 @@ export async function exists(l: Lab, device: Device): Promise<void> {
  *  The attribute is empty first; the filter's reference goes last, when its calls have returned. */
 export async function lostFilter(l: Lab, device: Device, references: number): Promise<void> {
   await eventually(`the end of the filter of ${device.path}`, () => l.isAttached(device), (seen) => !seen);
-  await eventually('the end of its reference', () => moduleReferences(l), (seen) => seen === references);
+  await untilModuleReferences(l, references);
 }
