@@ -18,7 +18,7 @@ export interface DiskSpec {
 export interface MachineSpec {
   /** Default 2. */
   readonly cpus?: number;
-  /** Default: what the kernel's flavour needs. */
+  /** As much as a kernel of `fast` is to have; other flavours get what they need beyond. Default: what the flavour needs. */
   readonly memoryMiB?: number;
   readonly disks: readonly DiskSpec[];
   /** Default false. True: what probes in the guest's kernel tell is kept, see BootOptions.toldDir. */
@@ -56,6 +56,7 @@ export function completeSpec(spec: MachineSpec, flavour = 'fast'): FullMachineSp
       throw new RangeError(`disk ${name}: ${sizeBytes} bytes are not whole blocks of ${logicalBlockSize}`);
     }
   }
-  const memoryMiB = spec.memoryMiB ?? flavourNeeds(flavour).memoryMiB;
+  const needs = flavourNeeds(flavour);
+  const memoryMiB = spec.memoryMiB === undefined ? needs.memoryMiB : spec.memoryMiB + needs.overheadMiB;
   return { cpus: spec.cpus ?? 2, memoryMiB, disks, hasProbes: spec.hasProbes ?? false };
 }

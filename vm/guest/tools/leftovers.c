@@ -152,7 +152,12 @@ static void note_device(const char *dir, const char *name)
 	snprintf(path, sizeof(path), "%s/%s/holders", dir, name);
 	each_entry(path, note_holder);
 
-	/* Nothing in sysfs says that somebody has a device to himself. */
+	/*
+	 * Nothing in sysfs says that somebody has a device to himself. One without sectors
+	 * is not opened: a stopped array that is about to go would be made anew by that.
+	 */
+	if (!read_line(text, "%s/%s/size", dir, name) || !strcmp(text, "0"))
+		return;
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0)

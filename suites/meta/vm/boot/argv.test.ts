@@ -67,3 +67,8 @@ test('what probes tell on each CPU goes to a file of its own, and a machine with
     '-chardev file,id=told0,path=/t/cpu0 -device isa-debugcon,iobase=672,chardev=told0 -chardev file,id=told1,path=/t/cpu1 -device isa-debugcon,iobase=673,chardev=told1');
   expect(argv({ disks })).not.toContain('told');
 });
+
+test('a small machine has as much memory to give on a flavour that needs more for itself', () => {
+  expect(completeSpec({ disks: [], memoryMiB: 128 }).memoryMiB).toBe(128);
+  expect(completeSpec({ disks: [], memoryMiB: 128 }, 'debug').memoryMiB).toBeGreaterThan(128);
+});
