@@ -3,9 +3,13 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { flavourNeeds } from '../vm/index.js';
 
+const settings = JSON.parse(process.env['BLKSNAP_SUITE_SETTINGS'] ?? '{}') as { flavour?: string; driver?: string };
 /** Under --driver vng each test boots a guest, which takes ten times as long on a busy host as on an idle one. */
-const isBooted = /"driver":"vng"/.test(process.env['BLKSNAP_SUITE_SETTINGS'] ?? '');
+const testTimeout = settings.driver === 'vng' ? 480_000 : 120_000;
+/** A test with a limit of its own multiplies it itself, see limit() in suites/fixtures. */
+const { slowdown } = flavourNeeds(settings.flavour ?? 'fast');
 
 const vmTests = 'suites/**/*.vm.test.ts';
 
@@ -33,9 +37,8 @@ export default defineConfig({
           name: 'suites',
           include: ['suites/*/**/*.test.ts'],
           exclude: ['suites/meta/**/!(*.vm).test.ts', 'suites/mutants/**'],
-          // On `fast`; suites/fixtures gives slower flavours more.
-          testTimeout: isBooted ? 480_000 : 120_000,
-          hookTimeout: 120_000,
+          testTimeout: testTimeout * slowdown,
+          hookTimeout: 120_000 * slowdown,
         },
       },
     ],

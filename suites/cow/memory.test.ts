@@ -2,7 +2,7 @@
  *  Method: a guest with little memory whose swap, or whose dirty pages, can only go to the device that is held;
  *  it must get all of it out and back, and the image must be right. And a store that is stuck: reading stops at a bound. */
 import type { DiskSpec } from '../../vm/index.js';
-import { eventually, expect, filledSectors, makeLinear, mountExt4, test, type Device, type Lab } from '../fixtures/index.js';
+import { eventually, expect, filledSectors, limit, makeLinear, mountExt4, test, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 const MEMORY_MIB = 128;
@@ -43,7 +43,7 @@ async function bytesWritten(l: Lab, device: Device): Promise<number> {
 }
 
 for (const { what, make } of storages) {
-  test(`memory goes to swap on a device that is held, and back, the storage being ${what}`, { timeout: 600_000, meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab }) => {
+  test(`memory goes to swap on a device that is held, and back, the storage being ${what}`, { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab }) => {
     const l = await lab({ disks, memoryMiB: MEMORY_MIB, params: { diff_storage_minimum: 8 * MIB / 512 } });
     const swap = l.disk('swap');
     await swap.fill(1);
@@ -69,7 +69,7 @@ for (const { what, make } of storages) {
   });
 }
 
-test('pages dirtied beyond memory get to a file system on a device that is held', { timeout: 600_000, meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab }) => {
+test('pages dirtied beyond memory get to a file system on a device that is held', { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab }) => {
   const l = await lab({ disks, memoryMiB: MEMORY_MIB });
   const data = l.disk('swap');
   await data.fill(1);
@@ -98,7 +98,7 @@ async function bytesRead(l: Lab, device: Device): Promise<number> {
   return Number(await l.sh("awk '{ print $3 * 512 }' /sys/class/block/$1/stat", device.name));
 }
 
-test('while the store is stuck, copies are made up to a bound only, and all goes on when it moves again', { timeout: 600_000, meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab, random }) => {
+test('while the store is stuck, copies are made up to a bound only, and all goes on when it moves again', { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab, random }) => {
   const l = await lab({ disks });
   const data = l.disk('swap');
   await data.fill(1);

@@ -1,6 +1,6 @@
 /** A snapshot that is destroyed while its image is in use: I/O errors for the users, and nothing is left when they go.
  *  Method: have it open, mounted, written or read at depth; destroy; look at what each call gives, then let go and unload. */
-import { dataDisk, eventually, expect, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, untilModuleReferences, type Device, type Lab } from '../fixtures/index.js';
+import { dataDisk, eventually, expect, limit, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, untilModuleReferences, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -47,7 +47,7 @@ const fileSystems = [
 ];
 
 for (const { name, mkfs, options, disk } of fileSystems) {
-  test(`destroy while the image is mounted as ${name} and written: errors, then it can be unmounted`, { timeout: 180_000, meta: { spec: ['IMG-04', 'SNP-07', 'DIF-06'] } }, async ({ lab }) => {
+  test(`destroy while the image is mounted as ${name} and written: errors, then it can be unmounted`, { timeout: limit(180_000), meta: { spec: ['IMG-04', 'SNP-07', 'DIF-06'] } }, async ({ lab }) => {
     const l = await lab({ disks: [dataDisk, secondDisk, storeDisk, largeDisk] });
     const data = l.disk(disk.name);
     await l.sh(`${mkfs} "$1"; mkdir -p /mnt/a /mnt/image; mount "$1" /mnt/a`, data.path);
