@@ -12,6 +12,7 @@ const BOUND = 48 * MIB;
 const swapDisk: DiskSpec = { name: 'swap', sizeBytes: 160 * MIB };
 const roomyDisk: DiskSpec = { name: 'roomy', sizeBytes: 192 * MIB };
 const disks = [swapDisk, roomyDisk];
+const hasTime = { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } };
 
 const storages: readonly { what: string; make: (l: Lab) => Promise<string> }[] = [
   { what: 'a disk', make: async (l) => l.disk('roomy').path },
@@ -43,7 +44,7 @@ async function bytesWritten(l: Lab, device: Device): Promise<number> {
 }
 
 for (const { what, make } of storages) {
-  test(`memory goes to swap on a device that is held, and back, the storage being ${what}`, { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab }) => {
+  test(`memory goes to swap on a device that is held, and back, the storage being ${what}`, hasTime, async ({ lab }) => {
     const l = await lab({ disks, memoryMiB: MEMORY_MIB, params: { diff_storage_minimum: 8 * MIB / 512 } });
     const swap = l.disk('swap');
     await swap.fill(1);
@@ -69,7 +70,7 @@ for (const { what, make } of storages) {
   });
 }
 
-test('pages dirtied beyond memory get to a file system on a device that is held', { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab }) => {
+test('pages dirtied beyond memory get to a file system on a device that is held', hasTime, async ({ lab }) => {
   const l = await lab({ disks, memoryMiB: MEMORY_MIB });
   const data = l.disk('swap');
   await data.fill(1);
@@ -98,7 +99,7 @@ async function bytesRead(l: Lab, device: Device): Promise<number> {
   return Number(await l.sh("awk '{ print $3 * 512 }' /sys/class/block/$1/stat", device.name));
 }
 
-test('while the store is stuck, copies are made up to a bound only, and all goes on when it moves again', { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } }, async ({ lab, random }) => {
+test('while the store is stuck, copies are made up to a bound only, and all goes on when it moves again', hasTime, async ({ lab, random }) => {
   const l = await lab({ disks });
   const data = l.disk('swap');
   await data.fill(1);
