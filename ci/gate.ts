@@ -22,6 +22,7 @@ import { ReportStore } from './report/store.js';
 import { variantDir } from './report/variant.js';
 import type { Collected } from './select/collect.js';
 import { readCore, selectCore } from './select/core.js';
+import { leftOut, withoutLong } from './select/long.js';
 import { makePlan, type Part } from './select/plan.js';
 import { findTests } from './session/find-tests.js';
 import { Progress } from './session/progress.js';
@@ -60,13 +61,15 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   const { line, flavour, seed, jobs, shard } = options;
   passSettings(options);
   const all = await findTests(root, 'suites');
-  const plan = makePlan([{ selection: all, flavour }, ...corePart(all, options, kernelLine)], shard);
+  const { selection: short, left } = withoutLong(all);
+  const plan = makePlan([{ selection: options.long ? all : short, flavour }, ...corePart(all, options, kernelLine)], shard);
   const origin = await runOrigin(root, { ...options, selection: ['npm test'] }, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
   const repeatOn = (on: string): Repeat => (file, name) => repeatSuiteTest(file, name, { ...options, flavour: on });
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);
+  if (!options.long && left > 0) progress.say(leftOut(left));
   try {
     for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
     // What is not of the suites is done once, by the first shard.

@@ -23,6 +23,7 @@ import type { Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
 import { selectBySpec } from './select/by-spec.js';
 import { withCore } from './select/core.js';
+import { leftOut, withoutLong } from './select/long.js';
 import { makePlan, type Shard } from './select/plan.js';
 import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
@@ -52,9 +53,11 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.command === 'shell') return await shell(root, line, options);
     const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
-    const selection = selectBySpec(options.specIds, select(withCore(options.selection, root), all));
+    const asked = selectBySpec(options.specIds, select(withCore(options.selection, root), all));
+    const { selection, left } = options.long || options.selection.length > 0 ? { selection: asked, left: 0 } : withoutLong(asked);
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
     await installMissing(progress);
+    if (left > 0) progress.say(leftOut(left));
     return await runSuites({ options, line, selection, session, progress });
   } finally {
     await session.close();

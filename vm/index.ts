@@ -16,6 +16,7 @@ export { PROBE_PORT } from './boot/argv.js';
 export type { DiskSpec, FullDiskSpec, MachineSpec } from './boot/spec.js';
 export { Moments, ProgrammableDisk, type HoldOptions } from './disk/programmable.js';
 export { DiskServer } from './disk/server.js';
+export { FaultLog, FaultMissedError, faultKinds, type FaultKind, type FaultPoint } from './faults/log.js';
 export type { HeldRequest, Hold } from './disk/hold.js';
 export { formatRequest, type DiskRequest, type RequestKind, type RequestMatch } from './disk/request.js';
 export { forgetCheckpoints } from './boot/checkpoint.js';

@@ -22,6 +22,8 @@ export interface CliOptions {
   readonly seed: number;
   /** Times that the selection runs. */
   readonly repeat: number;
+  /** Take tests along that take minutes, though nothing names them. */
+  readonly long: boolean;
   /** Which part of the tests runs here; 1 of 1 is all. */
   readonly shard: Shard;
   /** Guests at the same time. */
@@ -42,6 +44,7 @@ const options = {
   spec: { type: 'string', multiple: true },
   seed: { type: 'string' },
   repeat: { type: 'string' },
+  long: { type: 'boolean' },
   shard: { type: 'string' },
   jobs: { type: 'string' },
   keep: { type: 'boolean' },
@@ -80,6 +83,7 @@ export function parseCli(argv: readonly string[]): CliOptions {
     command: values.help ? 'help' : word ?? (values.list ? 'list' : 'run'),
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
+    long: values.long ?? false,
     shard: shardOf(values.shard),
     // One more than there are CPUs, for guests wait now and then.
     jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism() + 1,

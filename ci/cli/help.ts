@@ -9,12 +9,13 @@ npm start -- merge PATH ...  joins the reports of all shards of a run into one, 
 npm start -- mutants       proves that the tests can fail: plants known bugs, one at a time (--help says more)
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
-Without arguments every suite runs. A name pattern is part of a test's name. "core" is what suites/core.yaml lists.
+Without arguments every suite runs, but for what takes long (--long). A name pattern is part of a test's name. "core" is what suites/core.yaml lists.
 
   --list           list suites and tests with the spec ids they prove; boots nothing
   --spec COW-03    only tests that name this id of the spec; may be given again
   --seed N         repeat the random choices of an earlier run (printed at its start)
   --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
+  --long           also the files *.long.test.ts, which run when named: each fault at each place, tens of minutes
   --shard i/n      run only the i-th of n equal parts of the selection; one part per machine, then merge
   --jobs N         guests at the same time (default: CPUs and one more)
   --keep           keep disks and consoles of failed tests
@@ -35,6 +36,7 @@ export const gateHelp = `npm test -- [options]
 The project's own gate: lint, types, import rules, tidiness, unit tests of the runner,
 kernel style checks, the same suites as npm start, and their core (suites/core.yaml) once more on the debug flavour.
 
+  --long           also what takes tens of minutes
   --seed N  --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
   --shard i/n      the suites in n parts; the first part also does everything else
 

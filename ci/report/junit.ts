@@ -31,6 +31,7 @@ function caseElement(one: CaseReport, report: RunReport): string {
   if (one.position !== undefined) facts.push(['position', String(one.position)]);
   for (const name of one.klogAllowed) facts.push(['klogAllowed', name]);
   for (const restoreMs of one.restoreMs) facts.push(['restoreMs', restoreMs.toFixed(0)]);
+  for (const { kind, operation, point, hit, verdict } of one.faults) facts.push(['fault', JSON.stringify([kind, operation, point, hit, verdict])]);
   const className = one.file === '' ? one.suite : one.file.replace(/\.test\.ts$/, '').replaceAll('/', '.');
   const file = one.file === '' ? undefined : one.file;
   return element('testcase', { name: titleOf(one), classname: className, file, time: seconds(one.durationMs) }, [

@@ -1,4 +1,5 @@
 /** What a run knows about its tests: plain data that the writers (JUnit, JSON, summary) turn into text. */
+import type { FaultPoint } from '../../vm/index.js';
 import type { Variant } from './variant.js';
 
 /** `pending` tests have not ended; a report that still has them comes from a run that died. */
@@ -51,6 +52,8 @@ export interface CaseReport {
   klogAllowed: readonly string[];
   /** Restore to first answer of each guest the test used. */
   restoreMs: readonly number[];
+  /** Faults that it injected. */
+  faults: readonly FaultPoint[];
 }
 
 export interface RunReport {
@@ -87,5 +90,5 @@ export function count(cases: readonly CaseReport[]): Counts {
 export function pendingCase(
   of: Pick<CaseReport, 'id' | 'suite' | 'file' | 'name' | 'specIds' | 'repeat' | 'variant' | 'position'>,
 ): CaseReport {
-  return { ...of, state: 'pending', durationMs: 0, problems: [], klogTail: [], klogAllowed: [], restoreMs: [] };
+  return { ...of, state: 'pending', durationMs: 0, problems: [], klogTail: [], klogAllowed: [], restoreMs: [], faults: [] };
 }

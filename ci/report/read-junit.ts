@@ -1,12 +1,13 @@
 /** Reads back the JUnit that junit.ts writes: the same report, so far as JUnit holds it. Pure. Writing what was read gives
  *  the same text again. */
+import type { FaultKind, FaultPoint } from '../../vm/index.js';
 import { pendingCase, type CaseReport, type CaseState, type Problem, type RunReport } from './model.js';
 import { originNames } from './origin.js';
 import { caseId, type Variant } from './variant.js';
 import { unescaped } from './xml.js';
 
 /** Properties that belong to one test, whatever the run. */
-const ownNames = new Set(['spec', 'variant', 'file', 'position', 'restoreMs']);
+const ownNames = new Set(['spec', 'variant', 'file', 'position', 'restoreMs', 'fault']);
 
 /** Undefined when the text is no report of ours. */
 export function readJunit(text: string): RunReport | undefined {
@@ -43,9 +44,15 @@ function casesOf(suite: string, body: string, common: ReadonlyMap<string, string
       ...pendingCase({ id, suite, file, name, specIds: all('spec'), variant, position, repeat: '' }),
       durationMs: milliseconds(head),
       restoreMs: all('restoreMs').map(Number),
+      faults: all('fault').map(faultOf),
       ...outcomeOf(inner),
     };
   });
+}
+
+function faultOf(text: string): FaultPoint {
+  const [kind, operation = '', point = '', hit = '', verdict = ''] = JSON.parse(text) as [FaultKind, ...string[]];
+  return { kind, operation, point, hit, verdict };
 }
 
 function outcomeOf(inner: string): Partial<CaseReport> & { state: CaseState } {

@@ -1,5 +1,6 @@
 /** The end of a run in words: what failed and how to repeat it, what it cost, and the closing line that others parse. */
 import type { Progress } from '../session/progress.js';
+import { faultLines } from './faults.js';
 import { roundLines } from './flaky.js';
 import { count, type CaseReport, type RunReport } from './model.js';
 import { brief, duration, printable } from './text.js';
@@ -23,6 +24,7 @@ export function summaryLines(report: RunReport, junitPath: string): string[] {
   return [
     ...bad.flatMap(badCaseLines),
     ...roundLines(report.cases),
+    ...faultLines(report.cases).map(printable),
     '',
     [...report.properties].map(([name, value]) => `${name} ${value}`).join(', '),
     `${counts.failed} failed of the product, ${counts.errors} of the rig`,

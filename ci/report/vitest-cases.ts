@@ -1,6 +1,7 @@
 /** From vitest's reported tasks to our cases: the only place that knows vitest's shape of them. */
 import { relative } from 'node:path';
 import type { TestCase, TestModule, TestSuite } from 'vitest/node';
+import type { FaultPoint } from '../../vm/index.js';
 import { toProblems, verdict, type ErrorLike } from './classify.js';
 import { pendingCase, type CaseReport } from './model.js';
 import type { Repeat } from './repeat.js';
@@ -12,6 +13,7 @@ interface SuiteMeta {
   readonly klogTail?: readonly string[];
   readonly klogAllowed?: readonly string[];
   readonly restoreMs?: number | readonly number[];
+  readonly faults?: readonly FaultPoint[];
 }
 
 export function caseOf(test: TestCase, root: string, repeat: Repeat, variant: Variant | undefined): CaseReport {
@@ -37,6 +39,7 @@ export function applyResult(test: TestCase, target: CaseReport): void {
   target.klogTail = meta.klogTail ?? [];
   target.klogAllowed = meta.klogAllowed ?? [];
   target.restoreMs = [meta.restoreMs ?? []].flat();
+  target.faults = meta.faults ?? [];
   if (result.state === 'failed') fail(target, result.errors);
   else if (result.state === 'skipped') skip(test, target, result.note);
   else if (result.state === 'passed') target.state = 'passed';
