@@ -289,6 +289,79 @@ void diff_area_device_gone(struct diff_area *area)
 {
 	diff_area_fail(area, -ENODEV);
 	wait_event(area->wait, diff_area_has_no_reads(area));
+	diff_area_let_device_go(area);
+}
+
+static struct file *diff_area_open_held(struct diff_area *area)
+{
+	struct block_device *bdev = tracker_get_bdev(area->tracker);
+	struct file *file;
+
+	if (!bdev)
+		return ERR_PTR(-ENODEV);
+	file = bdev_file_open_by_dev(bdev->bd_dev, BLK_OPEN_READ, NULL, NULL);
+	/* The number may have got another device meanwhile. */
+	if (!IS_ERR(file) && file_bdev(file) != bdev) {
+		fput(file);
+		file = ERR_PTR(-ENODEV);
+	}
+	put_device(&bdev->bd_device);
+	return file;
+}
+
+int diff_area_open_device(struct diff_area *area)
+{
+	struct file *file = NULL;
+	bool is_needed;
+
+	spin_lock_irq(&area->lock);
+	is_needed = !area->held && !diff_area_is_over(area);
+	spin_unlock_irq(&area->lock);
+
+	if (is_needed)
+		file = diff_area_open_held(area);
+
+	spin_lock_irq(&area->lock);
+	if (!diff_area_is_over(area)) {
+		if (IS_ERR(file)) {
+			spin_unlock_irq(&area->lock);
+			return PTR_ERR(file);
+		}
+		if (file)
+			area->held = file;
+		file = NULL;
+	}
+	area->nr_users++;
+	spin_unlock_irq(&area->lock);
+
+	if (!IS_ERR_OR_NULL(file))
+		fput(file);
+	return 0;
+}
+
+void diff_area_let_device_go(struct diff_area *area)
+{
+	struct file *file;
+
+	spin_lock_irq(&area->lock);
+	file = area->held;
+	area->held = NULL;
+	spin_unlock_irq(&area->lock);
+
+	if (file)
+		fput(file);
+}
+
+void diff_area_close_device(struct diff_area *area)
+{
+	bool is_last;
+
+	spin_lock_irq(&area->lock);
+	is_last = !--area->nr_users;
+	spin_unlock_irq(&area->lock);
+
+	if (is_last)
+		diff_area_let_device_go(area);
 }
 
 static bool diff_area_is_idle(struct diff_area *area)
@@ -393,6 +466,7 @@ int diff_area_start_copy(struct diff_area *area, u64 chunk,
 	hash_add(area->copies, &copy->hash, chunk);
 	area->nr_copies++;
 	area->nr_reads++;
+	area->nr_copying++;
 	list_move_tail(&copy->link, reads);
 	return 0;
 }
@@ -494,6 +568,18 @@ enum diff_area_verdict diff_area_admit(struct diff_area *area,
 	return verdict;
 }
 
+/*
+ * A write that started copies and is not to wait for them any more: while any
+ * is read, the device must stay open, and its sender may be the only one who
+ * has it open.
+ */
+static bool diff_area_must_keep(struct diff_area *area)
+{
+	lockdep_assert_held(&area->lock);
+
+	return diff_area_is_over(area) && area->nr_copying;
+}
+
 void diff_area_kick_work(struct work_struct *work)
 {
 	struct diff_area *area = container_of(work, struct diff_area, kick_work);
@@ -503,7 +589,8 @@ void diff_area_kick_work(struct work_struct *work)
 
 	spin_lock_irq(&area->lock);
 	list_for_each_entry_safe(write, next, &area->waiting, link)
-		if (diff_area_may_pass(area, write, &reads))
+		if (diff_area_may_pass(area, write, &reads) &&
+		    !diff_area_must_keep(area))
 			list_move_tail(&write->link, &passed);
 	spin_unlock_irq(&area->lock);
 
@@ -524,6 +611,7 @@ void diff_area_copy_ready(struct diff_area *area, struct diff_copy *copy)
 	else
 		copy->is_ready = true;
 	area->nr_reads--;
+	area->nr_copying--;
 	/* Before others may see that nothing is left to wait for. */
 	queue_work(area->store_wq, &copy->work);
 	diff_area_changed(area);

@@ -33,6 +33,7 @@ struct diff_copy;
 struct diff_storage;
 struct event;
 struct event_queue;
+struct file;
 struct image;
 struct snapshot;
 struct tracked_write;
@@ -83,6 +84,9 @@ enum diff_area_verdict {
  * @free_copies: struct diff_copy not in use
  * @nr_copies:	number of copies in use
  * @nr_reads:	reads of the device on their way
+ * @nr_copying:	those of @nr_reads that are for copies
+ * @nr_users:	openers of the image
+ * @held:	the device, open as long as the image may read it, or NULL
  * @waiting:	struct tracked_write, in the order of their arrival
  * @event:	to tell of @error, NULL once told
  * @image_name:	name of the image below /dev, empty if there is none
@@ -121,6 +125,9 @@ struct diff_area {
 	struct list_head free_copies;
 	unsigned int nr_copies;
 	unsigned int nr_reads;
+	unsigned int nr_copying;
+	unsigned int nr_users;
+	struct file *held;
 	struct list_head waiting;
 	struct event *event;
 	char image_name[BLKSNAP_IMAGE_NAME_SIZE];
@@ -172,6 +179,24 @@ void diff_area_close_wait(struct diff_area *area);
  * that wait are on their way. Context: may sleep, see blkfilter's detach.
  */
 void diff_area_device_gone(struct diff_area *area);
+
+/*
+ * Somebody opens or closes the image. Drivers rely on it that who sends I/O to
+ * their device has it open: some give up what they need for I/O as soon as
+ * nobody has. So it is held open as long as the image is, unless the area has
+ * ended and nothing will be read. Reads for copies are covered by the writes
+ * that wait for them, whose senders have it open.
+ * Context: may sleep; one call for an area at a time, as the image's open_mutex
+ * sees to. Return: 0 or what opening the device says.
+ */
+int diff_area_open_device(struct diff_area *area);
+void diff_area_close_device(struct diff_area *area);
+
+/*
+ * Whoever has the image open, the device is not held for them any more: no read
+ * of it is running and none will start. Context: may sleep.
+ */
+void diff_area_let_device_go(struct diff_area *area);
 
 /*
  * The device has @sectors now. If it has lost a part of the image, that is the

@@ -146,7 +146,11 @@ int diff_area_read_image(struct diff_area *area, struct bio *bio,
 	return 0;
 }
 
-/* Wait until the chunk is in the storage, and have it copied if need be. */
+/*
+ * Wait until the chunk is in the storage, and have it copied if need be. When
+ * the area has ended, reads for copies are waited for all the same: who has the
+ * image open may be the only one for whom the device is held.
+ */
 static int get_stored(struct diff_area *area, u64 chunk, u64 *stored)
 {
 	for (;;) {
@@ -155,17 +159,17 @@ static int get_stored(struct diff_area *area, u64 chunk, u64 *stored)
 		int ret = 0;
 
 		spin_lock_irq(&area->lock);
-		if (diff_area_is_over(area))
-			ret = -EIO;
 		*stored = area->stored[chunk];
-		if (!ret && !*stored && !diff_area_find_copy(area, chunk))
+		if (diff_area_is_over(area))
+			ret = area->nr_copying ? -EAGAIN : -EIO;
+		else if (!*stored && !diff_area_find_copy(area, chunk))
 			ret = diff_area_start_copy(area, chunk, &reads);
 		changes = area->changes;
 		spin_unlock_irq(&area->lock);
 
 		if (ret && ret != -EAGAIN)
 			return ret;
-		if (*stored)
+		if (!ret && *stored)
 			return 0;
 		diff_copy_read_all(&reads);
 		wait_event(area->wait, READ_ONCE(area->changes) != changes);

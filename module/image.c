@@ -47,6 +47,8 @@ struct image_work {
 	struct bio *bio;
 };
 
+/* An image's open_mutex is outside of that of the device that it shows. */
+static struct lock_class_key image_open_key;
 static int image_major;
 static DEFINE_IDA(image_ida);
 static struct workqueue_struct *image_wq;
@@ -136,9 +138,25 @@ static void image_free_disk(struct gendisk *disk)
 		wake_up_var(&image_disks);
 }
 
+static int image_open(struct gendisk *disk, blk_mode_t mode)
+{
+	struct image *image = disk->private_data;
+
+	return diff_area_open_device(image->area);
+}
+
+static void image_release(struct gendisk *disk)
+{
+	struct image *image = disk->private_data;
+
+	diff_area_close_device(image->area);
+}
+
 static const struct block_device_operations image_fops = {
 	.owner = THIS_MODULE,
 	.submit_bio = image_submit_bio,
+	.open = image_open,
+	.release = image_release,
 	.free_disk = image_free_disk,
 };
 
@@ -181,6 +199,7 @@ int image_create(struct diff_area *area, struct block_device *bdev)
 		ret = PTR_ERR(disk);
 		goto out_ida;
 	}
+	lockdep_set_class(&disk->open_mutex, &image_open_key);
 	snprintf(disk->disk_name, DISK_NAME_LEN, IMAGE_DISK_PREFIX "%d",
 		 image->index);
 	disk->major = image_major;
@@ -235,6 +254,7 @@ void image_remove(struct diff_area *area)
 	/* Who has it open is to get errors, not what looks like its end. */
 	set_capacity(disk, area->capacity);
 	wait_var_event(&image->running, !atomic_read(&image->running));
+	diff_area_let_device_go(area);
 	put_disk(disk);
 }
 
