@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url';
 import type { KernelLine } from '../vm/index.js';
 import { prepareGuests } from './build/prepare.js';
 import { checkChoices } from './build/choices.js';
+import { usualCanaries } from './canaries/choose.js';
+import { announceCanaries, flyCanaries } from './canaries/fly.js';
+import { readCanaries } from './canaries/load.js';
 import { parseCli, type CliOptions } from './cli/args.js';
 import { exitCodes } from './cli/exit-codes.js';
 import { startHelp } from './cli/help.js';
@@ -58,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
     await installMissing(progress);
     if (left > 0) progress.say(leftOut(left));
-    return await runSuites({ options, line, selection, session, progress });
+    return await runSuites({ options, line, all, selection, session, progress });
   } finally {
     await session.close();
   }
@@ -73,12 +76,13 @@ function findSuites(options: CliOptions): Promise<Collected> {
 interface SuiteRun {
   readonly options: CliOptions;
   readonly line: KernelLine;
+  readonly all: Collected;
   readonly selection: Selection;
   readonly session: Session;
   readonly progress: Progress;
 }
 
-async function runSuites({ options, line, selection, session, progress }: SuiteRun): Promise<number> {
+async function runSuites({ options, line, all, selection, session, progress }: SuiteRun): Promise<number> {
   const { flavour, seed, jobs, shard } = options;
   const rounds = roundsOf(seed, options.repeat).map((round) => ({ ...round, selection, repeat: repeatOf(options, round) }));
   const plan = makePlan(rounds, shard);
@@ -87,6 +91,7 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
   const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
   for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);
+  const canaries = announceCanaries(shard.index > 1 ? 0 : options.canaries ?? usualCanaries(plan.total), store);
   progress.say(`kernel ${line.name}, flavour ${flavour}${options.driver ? `, driver ${options.driver}` : ''}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
     const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
@@ -97,6 +102,9 @@ async function runSuites({ options, line, selection, session, progress }: SuiteR
       await runTests({ root, project: 'suites', jobs, store, progress, ...part });
       const own = store.report.cases.filter((one) => one.variant?.label === variant?.label);
       if (variant !== undefined) progress.say(`${variant.label}: ${closingLine(own)}`);
+    }
+    if (ready !== undefined && canaries.length > 0) {
+      await flyCanaries(readCanaries(root, all), canaries, { root, options, ready, resultsDir, runDir: session.runDir, store, progress });
     }
     if (ready !== undefined) {
       const isWhole = options.selection.length === 0 && shard.count === 1;

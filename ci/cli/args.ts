@@ -24,6 +24,8 @@ export interface CliOptions {
   readonly repeat: number;
   /** Take tests along that take minutes, though nothing names them. */
   readonly long: boolean;
+  /** Known bugs to try as well; undefined: as many as is usual for so many tests. */
+  readonly canaries: number | undefined;
   /** Which part of the tests runs here; 1 of 1 is all. */
   readonly shard: Shard;
   /** Guests at the same time. */
@@ -45,6 +47,7 @@ const options = {
   seed: { type: 'string' },
   repeat: { type: 'string' },
   long: { type: 'boolean' },
+  canaries: { type: 'string' },
   shard: { type: 'string' },
   jobs: { type: 'string' },
   keep: { type: 'boolean' },
@@ -62,6 +65,7 @@ const words = ['doctor', 'spec', 'merge', 'shell'] as const;
 
 const seedMax = 2 ** 32 - 1;
 const repeatMax = 1000;
+const canariesMax = 100;
 const shardsMax = 1000;
 
 export function parseCli(argv: readonly string[]): CliOptions {
@@ -84,6 +88,7 @@ export function parseCli(argv: readonly string[]): CliOptions {
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
     long: values.long ?? false,
+    canaries: integer('canaries', values.canaries, 0, canariesMax),
     shard: shardOf(values.shard),
     // One more than there are CPUs, for guests wait now and then.
     jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism() + 1,

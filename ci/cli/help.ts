@@ -16,6 +16,8 @@ Without arguments every suite runs, but for what takes long (--long). A name pat
   --seed N         repeat the random choices of an earlier run (printed at its start)
   --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
   --long           also the files *.long.test.ts, which run when named: each fault at each place, tens of minutes
+  --canaries N     known bugs to plant as well, by the seed; one that is not seen turns the run red
+                   (default: 2 for 20 tests and more)
   --shard i/n      run only the i-th of n equal parts of the selection; one part per machine, then merge
   --jobs N         guests at the same time (default: CPUs and one more)
   --keep           keep disks and consoles of failed tests
@@ -37,6 +39,7 @@ The project's own gate: lint, types, import rules, tidiness, unit tests of the r
 kernel style checks, the same suites as npm start, and their core (suites/core.yaml) once more on the debug flavour.
 
   --long           also what takes tens of minutes
+  --canaries N     known bugs to plant as well (default: 2)
   --seed N  --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
   --shard i/n      the suites in n parts; the first part also does everything else
 
