@@ -76,6 +76,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   try {
     for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
     const canaries = announceCanaries(shard.index > 1 ? 0 : options.canaries ?? usualCanaries(plan.total), store);
+  const known = canaries.length > 0 ? readCanaries(root, all) : [];
     // What is not of the suites is done once, by the first shard.
     if (shard.index === 1) {
       await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);
@@ -93,7 +94,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
       passSettings({ ...cli, ...ready, resultsDir: variantDir(resultsDir, part.variant), runDir: session.runDir });
       await runTests({ root, project: 'suites', jobs, store, progress, repeat: repeatOn(part.flavour), ...part });
       if (part.variant === undefined && canaries.length > 0) {
-        await flyCanaries(readCanaries(root, all), canaries, { root, options: cli, ready, resultsDir, runDir: session.runDir, store, progress });
+        await flyCanaries(known, canaries, { root, options: cli, ready, resultsDir, runDir: session.runDir, store, progress });
       }
     }
     const met = shard.count === 1 ? metAllowances(store.report) : undefined;

@@ -92,6 +92,7 @@ async function runSuites({ options, line, all, selection, session, progress }: S
   session.onInterrupt = () => void store.flush();
   for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);
   const canaries = announceCanaries(shard.index > 1 ? 0 : options.canaries ?? usualCanaries(plan.total), store);
+  const known = canaries.length > 0 ? readCanaries(root, all) : [];
   progress.say(`kernel ${line.name}, flavour ${flavour}${options.driver ? `, driver ${options.driver}` : ''}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
     const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
@@ -104,7 +105,7 @@ async function runSuites({ options, line, all, selection, session, progress }: S
       if (variant !== undefined) progress.say(`${variant.label}: ${closingLine(own)}`);
     }
     if (ready !== undefined && canaries.length > 0) {
-      await flyCanaries(readCanaries(root, all), canaries, { root, options, ready, resultsDir, runDir: session.runDir, store, progress });
+      await flyCanaries(known, canaries, { root, options, ready, resultsDir, runDir: session.runDir, store, progress });
     }
     if (ready !== undefined) {
       const isWhole = options.selection.length === 0 && shard.count === 1;

@@ -7,10 +7,10 @@ import { nearest } from '../../../ci/cli/nearest.js';
 describe('parseCli', () => {
   test('every option is taken', () => {
     const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', 'm',
-      '--repeat', '5', '--long', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02', '--driver', 'vng'];
+      '--repeat', '5', '--long', '--canaries', '4', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02', '--driver', 'vng'];
     expect(parseCli(words)).toEqual({
       selection: ['cow', 'cbt'], command: 'run', seed: 7, jobs: 3, keep: true, json: true,
-      line: '7.3', flavour: 'debug', moduleDir: 'm', repeat: 5, long: true, shard: { index: 2, count: 3 },
+      line: '7.3', flavour: 'debug', moduleDir: 'm', repeat: 5, long: true, canaries: 4, shard: { index: 2, count: 3 },
       specIds: ['COW-01', 'CBT-02'], driver: 'vng', words: [], disks: [],
     });
   });
