@@ -27,6 +27,7 @@ export { ensureRoot } from './root/root.js';
 export { ensureKernel, type KernelOptions } from './kernel/build.js';
 export { readLines, type KernelLine } from './kernel/lines.js';
 export { parseKtap, type KtapCase, type KtapRun, type KtapStatus } from './ktap/parse.js';
+export { ModuleWorkshop } from './kernel/workshop.js';
 export { buildKunit, buildModule } from './kernel/module.js';
 export { parseApplyFailure, touchedFiles } from './kernel/patch-text.js';
 export { patchedFiles, withPatchedTree, type PatchedTree } from './kernel/tree.js';

@@ -1,7 +1,7 @@
 /** Builds what a mutant makes of the module or of the kernel. */
-import { cpSync, mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { buildModule, ensureKernel, PatchError, type KernelLine } from '../../vm/index.js';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { buildModule, ensureKernel, PatchError, touchedFiles, type KernelLine, type ModuleWorkshop } from '../../vm/index.js';
 import type { Ready } from '../build/prepare.js';
 import type { Tell } from '../build/stage.js';
 import { applyMutant, StaleMutantError } from './apply.js';
@@ -11,6 +11,8 @@ export interface Original extends Ready {
   readonly line: KernelLine;
   readonly flavour: string;
   readonly moduleDir: string;
+  /** Has the module compiled. */
+  readonly workshop: ModuleWorkshop;
 }
 
 export interface MutantBuild extends Ready {
@@ -24,13 +26,16 @@ export function buildMutant(mutant: Mutant, original: Original, folder: string, 
   return mutant.kind === 'module' ? buildModuleMutant(mutant, original, folder, tell) : buildKernelMutant(mutant, original, tell);
 }
 
-/** Seconds: a copy of the module folder, against the same kernel. */
-async function buildModuleMutant(mutant: Mutant, { kernel, moduleDir }: Original, folder: string, tell: Tell): Promise<MutantBuild> {
+/** Seconds: a copy of the module folder, of which the workshop compiles what the patch touches. */
+async function buildModuleMutant(mutant: Mutant, { kernel, moduleDir, workshop }: Original, folder: string, tell: Tell): Promise<MutantBuild> {
   const copy = join(folder, 'module');
   mkdirSync(copy);
   cpSync(moduleDir, copy, { recursive: true });
   await applyMutant(mutant, folder);
-  return { kernel, module: await buildModule(kernel, copy, { progress: tell }), moduleDir: copy };
+  tell({ what: 'module build' });
+  const changed = touchedFiles(readFileSync(mutant.path, 'utf8')).map((file) => relative('module', file));
+  const module = await workshop.build(new Map(changed.map((file) => [file, readFileSync(join(copy, file))])));
+  return { kernel, module, moduleDir: copy };
 }
 
 /** The patch goes behind the last one of the line. The module is built against it, since headers may differ. */

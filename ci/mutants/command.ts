@@ -1,9 +1,11 @@
 /** npm start -- mutants: plants known bugs, one at a time, and tells which of them the tests catch. */
+import { createHash } from 'node:crypto';
 import type { KernelLine } from '../../vm/index.js';
 import { checkChoices } from '../build/choices.js';
 import { moduleFolder } from '../build/prepare.js';
 import { exitCodes, RigError } from '../cli/exit-codes.js';
 import { installMissing } from '../host/install.js';
+import { withoutLong } from '../select/long.js';
 import { select, type Selection } from '../select/select.js';
 import { Progress } from '../session/progress.js';
 import { openSession } from '../session/session.js';
@@ -20,7 +22,7 @@ export type FindTests = (options: MutantsOptions) => Promise<Selection>;
 export async function mutantsCommand(root: string, argv: readonly string[], findTests: FindTests): Promise<number> {
   const options = parseMutantsCli(argv);
   if (options.command === 'help') return print(mutantsHelp);
-  const chosen = selectMutants([...options.selection, ...options.specIds], readMutants(root, readSpec(root)));
+  const chosen = sampled(selectMutants([...options.selection, ...options.specIds], readMutants(root, readSpec(root))), options);
   if (options.command === 'list') return print(options.json ? JSON.stringify(chosen) : listText(chosen));
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   const line: KernelLine = await checkChoices(options);
@@ -30,14 +32,23 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
     if (options.refresh) return await refreshMutants(chosen, { line, moduleDir }, progress);
     const tests = await allTests(options, findTests);
     await installMissing(progress);
-    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: { all: tests, others: others(options, tests) } });
+    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: { all: tests, others: others(options, tests), times: options.times, withinMs: options.withinMs } });
   } finally {
     await session.close();
   }
 }
 
+/** Of the written ones as many as their share in the sample; the others of the sample are systematic. */
+function sampled(written: readonly Mutant[], { sample, systematic, seed }: MutantsOptions): readonly Mutant[] {
+  if (sample === undefined) return written;
+  const count = Math.round(sample * written.length / (written.length + systematic));
+  const place = ({ name }: Mutant) => createHash('sha256').update(`${seed} ${name}`).digest('hex');
+  const chosen = new Set([...written].sort((a, b) => (place(a) < place(b) ? -1 : 1)).slice(0, count));
+  return written.filter((one) => chosen.has(one));
+}
+
 async function allTests(options: MutantsOptions, findTests: FindTests): Promise<Selection['tests']> {
-  const { tests, broken } = await findTests({ ...options, selection: [], specIds: [] });
+  const { tests, broken } = withoutLong(await findTests({ ...options, selection: [], specIds: [] })).selection;
   if (broken[0] !== undefined) throw new RigError(`${broken[0].file} does not load: ${broken[0].error}`);
   return tests;
 }

@@ -6,10 +6,10 @@ import type { Mutant } from './load.js';
 import type { Sight } from './trial.js';
 import type { Judgement } from './verdict.js';
 
-/** `broken`: it does not apply, does not build or does not boot, so nothing was tried. */
+/** `broken`: it does not apply, does not build or does not boot, so nothing was tried. `equivalent`: nobody could tell, says an argument. */
 export interface MutantResult extends Omit<Judgement, 'verdict'> {
   readonly mutant: Mutant;
-  readonly verdict: Judgement['verdict'] | 'broken';
+  readonly verdict: Judgement['verdict'] | 'broken' | 'equivalent';
   /** From the start of its tests to the first failure; undefined when nothing killed it. */
   readonly killedAfterMs: number | undefined;
   /** Which tests could see it; undefined unless all were wanted. */
@@ -19,11 +19,13 @@ export interface MutantResult extends Omit<Judgement, 'verdict'> {
 }
 
 const namesShown = 3;
+/** A written mutant names a few; a systematic one all. */
+const idsShown = 12;
 
 export function mutantsTable(results: readonly MutantResult[]): string[] {
   const rows = results.map((result) => [
     result.mutant.name,
-    result.mutant.specIds.join(' '),
+    result.mutant.specIds.length > idsShown ? 'any' : result.mutant.specIds.join(' '),
     result.killedAfterMs === undefined ? '' : duration(result.killedAfterMs),
     whatHappened(result),
   ]);
@@ -37,7 +39,9 @@ export function mutantsCount(results: readonly MutantResult[]): string {
   const having = (...verdicts: MutantResult['verdict'][]) => results.filter(({ verdict }) => verdicts.includes(verdict)).length;
   const known = results.filter(({ isExact }) => isExact !== undefined);
   const exact = known.length > 0 ? `, ${known.filter(({ isExact }) => isExact).length} of ${known.length} by exactly the tests of its ids` : '';
-  return `${having('killed')} killed, ${having('survived')} survived, ${having('unknown', 'broken')} say nothing${exact}`;
+  const argued = having('equivalent');
+  return `${having('killed')} killed, ${argued > 0 ? `${argued} argued equivalent, ` : ''}${having('survived')} survived, `
+    + `${having('unknown', 'broken')} say nothing${exact}`;
 }
 
 export function mutantsJson(results: readonly MutantResult[]): object {
@@ -56,6 +60,11 @@ export function mutantCase({ name, file, specIds }: Mutant): CaseReport {
 /** Survived: our tests failed. Anything else that is not killed is the rig's. */
 export function applyToCase(one: CaseReport, { verdict, note, wallMs }: MutantResult): void {
   one.durationMs = wallMs;
+  if (verdict === 'equivalent') {
+    one.state = 'skipped';
+    one.skipReason = `equivalent: ${note ?? ''}`;
+    return;
+  }
   one.state = verdict === 'killed' ? 'passed' : verdict === 'survived' ? 'failed' : 'error';
   const blame = verdict === 'survived' ? 'product' : 'rig';
   const message = verdict === 'survived' ? `survived: ${note ?? ''}` : note ?? verdict;

@@ -1,5 +1,5 @@
-/** Runs tests on one mutant: first those that name one of its ids, until one fails; then others, if they were asked
- *  for. It has a report of its own, since its failures are none of the run's. */
+/** Runs tests on one mutant: those that name one of its ids, until one fails, and fails again; or all of them and others, if they
+ *  were asked for. It has a report of its own, since its failures are none of the run's. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SuiteSettings } from '../../suites/fixtures/settings.js';
@@ -10,12 +10,12 @@ import { repeatSuiteTest } from '../report/repeat.js';
 import { ReportStore } from '../report/store.js';
 import type { Selection } from '../select/select.js';
 import type { Progress } from '../session/progress.js';
-import { runTests } from '../session/run-tests.js';
+import { announce, runTests } from '../session/run-tests.js';
 import { passSettings } from '../session/settings.js';
 import { namesOneOf } from './verdict.js';
 
 /** When a mutant's tests take longer, no further test begins. Tests have limits of their own. */
-const firstLimitMs = 20 * 60_000;
+export const firstLimitMs = 20 * 60_000;
 const wholeLimitMs = 90 * 60_000;
 
 export interface TestsOn {
@@ -37,26 +37,62 @@ export interface MutantRun {
   readonly killedAfterMs: number | undefined;
 }
 
-/** With `others` every test of the ids runs, and then these; without, the first failure is enough. */
-export async function runOnMutant(
-  on: TestsOn, ready: Ready, specIds: readonly string[], tests: Selection['tests'], others: Selection['tests'] | undefined,
+/** Every test of the ids runs, and then the others. */
+export async function runWhole(
+  on: TestsOn, ready: Ready, specIds: readonly string[], tests: Selection['tests'], others: Selection['tests'],
 ): Promise<MutantRun> {
   const own = tests.filter((test) => namesOneOf(test, specIds));
-  const rest = (others ?? []).filter((test) => !own.includes(test));
-  const isWhole = others !== undefined;
+  const rest = others.filter((test) => !own.includes(test));
   const startedMs = Date.now();
   let killedAfterMs: number | undefined;
-  const noteKill = (ended: CaseReport): boolean => {
-    if (ended.state !== 'failed' || !namesOneOf(ended, specIds)) return false;
-    killedAfterMs ??= Date.now() - startedMs;
-    return !isWhole;
-  };
-  const deadlineMs = startedMs + (isWhole ? wholeLimitMs : firstLimitMs);
-  const cases = await runSome(on, ready, [own, rest], deadlineMs, noteKill);
+  const cases = await runSome(on, ready, [own, rest], startedMs + wholeLimitMs, (ended) => {
+    if (ended.state === 'failed' && namesOneOf(ended, specIds)) killedAfterMs ??= Date.now() - startedMs;
+    return false;
+  });
   return { cases, killedAfterMs };
 }
 
-/** Runs parts one after the other, each until `isEnough` says so, all of them until the deadline. */
+export interface Hunt {
+  /** In this order; each part is begun when no test of the one before has killed. */
+  readonly parts: readonly Selection['tests'][];
+  /** How often a test must fail, of as many tries, to have killed. */
+  readonly times: number;
+  /** No test begins later. */
+  readonly withinMs: number;
+}
+
+/** Looks for a test that fails each time. One that fails once and then passes says nothing of the mutant: the hunt goes on. */
+export async function runUntilKilled(on: TestsOn, ready: Ready, { parts, times, withinMs }: Hunt): Promise<MutantRun> {
+  const startedMs = Date.now();
+  const deadlineMs = startedMs + withinMs;
+  const known = new Map<string, CaseReport>();
+  for (;;) {
+    const left = parts.map((tests) => tests.filter(({ id }) => !known.has(id)));
+    const cases = await runSome(on, ready, left, deadlineMs, ({ state }) => state === 'failed');
+    const killer = cases.find(({ state }) => state === 'failed');
+    for (const one of cases) if (one.state !== 'pending') known.set(one.id, one);
+    const pending = cases.filter(({ state }) => state === 'pending');
+    if (killer === undefined) return { cases: [...known.values(), ...pending], killedAfterMs: undefined };
+    const killedAfterMs = Date.now() - startedMs;
+    const again = left.flat().filter(({ id }) => id === killer.id);
+    const seen = await failures(on, ready, again, times - 1);
+    if (seen === times - 1) return { cases: [...known.values(), ...pending], killedAfterMs };
+    known.set(killer.id, { ...killer, state: 'error', problems: [{ ...sometimes, message: `failed ${seen + 1} times of ${seen + 2}` }] });
+  }
+}
+
+const sometimes = { blame: 'rig', isNamed: true, type: 'FailsSometimes', detail: '' } as const;
+
+/** How often in a row the test fails, up to `times`. */
+async function failures(on: TestsOn, ready: Ready, tests: Selection['tests'], times: number): Promise<number> {
+  for (let done = 0; done < times; done++) {
+    const cases = await runSome(on, ready, [tests], Date.now() + firstLimitMs, () => true);
+    if (!cases.some(({ state }) => state === 'failed')) return done;
+  }
+  return times;
+}
+
+/** Runs parts one after the other, until `isEnough` says so or the deadline is over. */
 export async function runSome(
   on: TestsOn, ready: Ready, parts: readonly Selection['tests'][], deadlineMs: number, isEnough: (ended: CaseReport) => boolean,
 ): Promise<readonly CaseReport[]> {
@@ -65,14 +101,21 @@ export async function runSome(
   const store = new ReportStore(resultsDir, { kernel: ready.kernel.release, flavour: options.flavour, seed: String(options.seed) });
   passSettings({ ...options, ...ready, resultsDir, runDir, ...on.settings });
   const ended = new Set<string>();
+  let isOver = false;
   for (const tests of parts.filter(({ length }) => length > 0)) {
+    if (isOver) {
+      announce({ tests, broken: [] }, store, (file, name) => repeatSuiteTest(file, name, options));
+      continue;
+    }
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), Math.max(0, deadlineMs - Date.now()));
     const onCaseEnd = (one: CaseReport) => {
       // What vitest says of tests that did not begin is not theirs.
       if (stop.signal.aborted && one.state === 'skipped') return;
       ended.add(one.id);
-      if (isEnough(one)) stop.abort();
+      if (!isEnough(one)) return;
+      isOver = true;
+      stop.abort();
     };
     const repeat = (file: string, name: string) => repeatSuiteTest(file, name, options);
     await runTests({

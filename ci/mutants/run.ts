@@ -1,6 +1,7 @@
 /** Tries mutants one after the other, then the tests that killed them on the original, and reports. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KernelLine } from '../../vm/index.js';
+import { ModuleWorkshop, temporaryFolder, type KernelLine } from '../../vm/index.js';
 import { prepareGuests } from '../build/prepare.js';
 import { exitCodes } from '../cli/exit-codes.js';
 import { learnReach, type CanSee } from '../reach/learn.js';
@@ -16,6 +17,8 @@ import type { Mutant } from './load.js';
 import type { MutantsOptions } from './options.js';
 import { applyToCase, mutantCase, mutantsCount, mutantsJson, mutantsTable, type MutantResult } from './results.js';
 import { runSome, type TestsOn } from './run-mutant.js';
+import { equivalentResult } from './systematic/argued.js';
+import { systematicMutants } from './systematic/series.js';
 import { resultOf, tryMutant, type Trial, type TrialTests } from './trial.js';
 
 const controlLimitMs = 60 * 60_000;
@@ -41,23 +44,47 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   progress.say(`kernel ${line.name}, flavour ${options.flavour}, seed ${options.seed}, ${chosen.length} mutants`);
   const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start -- mutants' });
   if (ready === undefined) return finish(store, options.json, progress);
-  const original: Original = { ...ready, line, flavour: options.flavour, moduleDir: run.moduleDir };
+  const shopDir = temporaryFolder('workshop-');
+  const workshop = await ModuleWorkshop.open(ready.kernel, run.moduleDir, shopDir);
+  const original: Original = { ...ready, line, flavour: options.flavour, moduleDir: run.moduleDir, workshop };
   const on = (title: string): TestsOn => (
     { root, options, runDir: session.runDir, progress, title, resultsDir: join(resultsDir, 'mutants', title.replaceAll('/', '-')) });
 
-  const canSee = options.all ? await learnSight(run, original, on('reach')) : undefined;
+  const canSee = options.all || systematicCount(run) > 0 ? await learnSight(run, original, on('reach')) : undefined;
   const trials: Trial[] = [];
+  const argued: MutantResult[] = [];
   let failAnyway: ReadonlySet<string> = new Set();
-  const results = () => trials.map((trial) => resultOf(trial, failAnyway, options.all));
+  const results = () => [...trials.map((trial) => resultOf(trial, failAnyway, options.all)), ...argued];
   const write = () => record(results(), store, join(resultsDir, 'mutants.json'));
   for (const mutant of chosen) {
     trials.push(await tryMutant(mutant, original, on(mutant.name), { ...run.tests, canSee }));
-    progress.say(oneLine(results().at(-1)));
+    progress.say(oneLine(results()[trials.length - 1]));
     write();
   }
+  for await (const next of systematicMutants(root, run.moduleDir, options.seed)) {
+    if (trials.length - chosen.length >= systematicCount(run)) break;
+    if ('why' in next) {
+      argued.push(equivalentResult(next.mutant, next.why));
+      continue;
+    }
+    const trial = await tryMutant(next.mutant, original, on(`systematic-${trials.length}`), { ...run.tests, canSee });
+    // What does not compile is nobody's bug.
+    if (trial.run === undefined && trial.isUncompiled) continue;
+    trials.push(trial);
+    store.add(mutantCase(next.mutant));
+    progress.say(oneLine(results()[trials.length - 1]));
+    write();
+  }
+  store.add(...argued.map(({ mutant }) => mutantCase(mutant)));
   failAnyway = await failingOnOriginal(trials, original, on('original'), run.tests.all);
   write();
+  rmSync(shopDir, { recursive: true, force: true });
   return tell(results(), store, options.json, progress);
+}
+
+/** How many systematic ones there are to be: in a sample, what the written ones have left. */
+function systematicCount({ options, chosen }: MutantsRun): number {
+  return options.sample === undefined ? options.systematic : Math.max(0, options.sample - chosen.length);
 }
 
 function learnSight({ options, tests }: MutantsRun, original: Original, on: TestsOn): Promise<CanSee> {

@@ -1,13 +1,13 @@
 /** One mutant from its patch to what its tests say. Whatever keeps it from being tried is part of the outcome. */
 import { rmSync } from 'node:fs';
-import { bootGuest, errorText, forgetCheckpoints, temporaryFolder } from '../../vm/index.js';
+import { bootGuest, BuildError, errorText, forgetCheckpoints, temporaryFolder } from '../../vm/index.js';
 import type { CanSee } from '../reach/learn.js';
 import type { Selection } from '../select/select.js';
 import { buildMutant, type MutantBuild, type Original } from './build.js';
 import type { Mutant } from './load.js';
 import { asItApplies } from './refresh.js';
 import type { MutantResult } from './results.js';
-import { runOnMutant, type MutantRun, type TestsOn } from './run-mutant.js';
+import { runUntilKilled, runWhole, type MutantRun, type TestsOn } from './run-mutant.js';
 import { judge, namesOneOf } from './verdict.js';
 
 export interface Trial {
@@ -16,6 +16,8 @@ export interface Trial {
   readonly run: MutantRun | undefined;
   /** Why nothing could be run. */
   readonly broken: string | undefined;
+  /** It is no C. */
+  readonly isUncompiled: boolean;
   /** Of all tests, those that were not left out since they do not reach its place; undefined unless all were wanted. */
   readonly sight: Sight | undefined;
   /** Building and testing. */
@@ -36,6 +38,9 @@ export interface TrialTests {
   readonly others: Selection['tests'] | undefined;
   /** Leaves out tests that cannot see the mutant. */
   readonly canSee?: CanSee | undefined;
+  /** How often a test must fail to kill, and when the hunt for one ends. */
+  readonly times: number;
+  readonly withinMs: number;
 }
 
 export async function tryMutant(mutant: Mutant, original: Original, on: TestsOn, tests: TrialTests): Promise<Trial> {
@@ -48,15 +53,29 @@ export async function tryMutant(mutant: Mutant, original: Original, on: TestsOn,
   try {
     ready = await makeReady(mutant, original, folder, on);
     const { kernel, module, moduleDir } = ready;
-    const run = await runOnMutant({ ...on, settings: { moduleDir } }, { kernel, module }, mutant.specIds, seeing, tests.others?.filter(sees));
-    return { mutant, run, broken: undefined, sight, wallMs: Date.now() - startedMs };
+    const [here, built] = [{ ...on, settings: { moduleDir } }, { kernel, module }];
+    const own = seeing.filter((test) => namesOneOf(test, mutant.specIds));
+    const run = tests.others === undefined
+      ? await runUntilKilled(here, built, { parts: bySight(own, tests.canSee), times: tests.times, withinMs: tests.withinMs })
+      : await runWhole(here, built, mutant.specIds, seeing, tests.others.filter(sees));
+    return { mutant, run, broken: undefined, isUncompiled: false, sight, wallMs: Date.now() - startedMs };
   } catch (error) {
-    return { mutant, run: undefined, broken: errorText(error), sight, wallMs: Date.now() - startedMs };
+    const isUncompiled = error instanceof BuildError && error.blame === 'product';
+    return { mutant, run: undefined, broken: errorText(error), isUncompiled, sight, wallMs: Date.now() - startedMs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
     // Dozens of megabytes each, made in a moment: not worth their place in the cache.
     if (ready !== undefined) await forgetCheckpoints(mutant.kind === 'kernel' ? ready.kernel.key : ready.module.key);
   }
+}
+
+/** Tests that reach little come first: they are about the place, and quick. */
+const firstPart = 12;
+
+function bySight(tests: Selection['tests'], canSee: CanSee | undefined): Selection['tests'][] {
+  if (canSee === undefined) return [tests];
+  const sorted = [...tests].sort((a, b) => canSee.reach(a) - canSee.reach(b));
+  return [sorted.slice(0, firstPart), sorted.slice(firstPart)];
 }
 
 function sightOf({ specIds }: Mutant, all: Selection['tests'], seeing: Selection['tests']): Sight {

@@ -16,7 +16,11 @@ import { findPlaces, readTold } from './probes.js';
 import { sourcesUnderTest } from './sources.js';
 
 /** For a patch, tells whether a test can see what it changes. */
-export type CanSee = (patch: string) => (test: Pick<KnownTest, 'id'>) => boolean;
+export interface CanSee {
+  (patch: string): (test: Pick<KnownTest, 'id'>) => boolean;
+  /** How many places a test reaches; more than all there are when that is not known. */
+  reach(test: Pick<KnownTest, 'id'>): number;
+}
 
 export interface LearnOptions {
   readonly root: string;
@@ -46,13 +50,15 @@ export async function learnReach(options: LearnOptions): Promise<CanSee> {
     learnt = await record(options, sources, unknown);
     await keepReached(entries, unknown, learnt);
   }
-  return (patch) => {
+  const knownOf = ({ id }: Pick<KnownTest, 'id'>) => reached.get(id) ?? learnt.get(id);
+  const canSee = (patch: string) => {
     const places = placesOf(patch, sources);
-    return ({ id }) => {
-      const known = reached.get(id) ?? learnt.get(id);
+    return (test: Pick<KnownTest, 'id'>) => {
+      const known = knownOf(test);
       return known === undefined || places === 'everywhere' || places.some((place) => known.has(place));
     };
   };
+  return Object.assign(canSee, { reach: (test: Pick<KnownTest, 'id'>) => knownOf(test)?.size ?? Number.MAX_SAFE_INTEGER });
 }
 
 async function record(options: LearnOptions, sources: ReturnType<typeof findPlaces>, tests: readonly KnownTest[]): Promise<Reached> {

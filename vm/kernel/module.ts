@@ -16,7 +16,7 @@ const STRIP_TIMEOUT_MS = 30_000;
 const INPUT = /(?:\.[chS]|(?:^|\/)(?:Kbuild|Makefile|Kconfig)[^/]*)$/;
 const IGNORED = /^(?:tool\/|\.)|\.mod\.c$/;
 /** Test modules are told by their names, as in the kernel's tree. */
-const KUNIT_PRODUCT = /_kunit\.ko$/;
+export const KUNIT_PRODUCT = /_kunit\.ko$/;
 /** What a Kbuild is asked for when only the KUnit tests are wanted. */
 const ONLY_KUNIT = ['CONFIG_BLKSNAP=', 'CONFIG_BLKSNAP_KUNIT_TEST=m'];
 
@@ -45,13 +45,9 @@ interface Products {
 async function buildProducts(
   kernel: KernelBuild, moduleDir: string, args: readonly string[], options: LockOptions,
 ): Promise<Products> {
-  const inputs = (await listFiles(moduleDir)).filter((file) => INPUT.test(file) && !IGNORED.test(file)).sort();
-  if (!inputs.some((file) => file === 'Kbuild' || file === 'Makefile')) {
-    throw new BuildError('module', `${moduleDir} has neither Kbuild nor Makefile`, moduleDir, 'rig');
-  }
-  const contents = await Promise.all(inputs.map((file) => readFile(join(moduleDir, file))));
-  const named = inputs.flatMap((file, index) => [file, contents[index] as Buffer]);
-  const key = contentKey(kernel.key, args.join(' '), await compilerVersion(), ...named);
+  const contents = await moduleInputs(moduleDir);
+  const inputs = contents.map(([file]) => file);
+  const key = contentKey(kernel.key, args.join(' '), await compilerVersion(), ...contents.flat());
   const room = await cacheRoom('modules');
   const dir = join(room, key);
   const found = await readJson<Products>(join(dir, 'products.json'));
@@ -84,6 +80,15 @@ async function buildProducts(
       return products;
     });
   });
+}
+
+/** The files that a build reads, by their paths in the folder, in one order. */
+export async function moduleInputs(moduleDir: string): Promise<[file: string, content: Buffer][]> {
+  const inputs = (await listFiles(moduleDir)).filter((file) => INPUT.test(file) && !IGNORED.test(file)).sort();
+  if (!inputs.some((file) => file === 'Kbuild' || file === 'Makefile')) {
+    throw new BuildError('module', `${moduleDir} has neither Kbuild nor Makefile`, moduleDir, 'rig');
+  }
+  return Promise.all(inputs.map(async (file): Promise<[string, Buffer]> => [file, await readFile(join(moduleDir, file))]));
 }
 
 async function listFiles(dir: string): Promise<string[]> {

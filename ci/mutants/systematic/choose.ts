@@ -1,0 +1,41 @@
+/** Which of the many systematic changes are tried: by the seed, and spread over the code, so that each function has its turn before
+ *  one has its second. Pure. */
+import { createHash } from 'node:crypto';
+import { findChanges, type Change } from './changes.js';
+
+export interface PlacedChange extends Change {
+  /** Below module/. */
+  readonly file: string;
+  /** From 1: of those that are alike in file, function, code and what. */
+  readonly nth: number;
+}
+
+/** All there are, in the order of files and places. Sources by file name. */
+export function allChanges(sources: ReadonlyMap<string, string>): PlacedChange[] {
+  const seen = new Map<string, number>();
+  return [...sources].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([file, text]) => findChanges(text).map((change) => {
+    const alike = JSON.stringify([file, change.function, change.code, change.what]);
+    const nth = (seen.get(alike) ?? 0) + 1;
+    seen.set(alike, nth);
+    return { ...change, file, nth };
+  }));
+}
+
+/** Unique as long as the line stays as it is, wherever it moves. */
+export function changeName({ file, function: name, line, what, nth }: PlacedChange): string {
+  return `systematic/${file}:${line} ${name}: ${what}${nth > 1 ? ` (${nth})` : ''}`;
+}
+
+export function inTurn(changes: readonly PlacedChange[], seed: number): PlacedChange[] {
+  const place = ({ file, function: name, code, what, nth }: PlacedChange) =>
+    createHash('sha256').update(JSON.stringify([seed, file, name, code, what, nth])).digest('hex');
+  const rounds = new Map<string, number>();
+  return [...changes].map((change) => ({ change, key: place(change) })).sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ change, key }) => {
+      const own = `${change.file} ${change.function}`;
+      const round = rounds.get(own) ?? 0;
+      rounds.set(own, round + 1);
+      return { change, key, round };
+    })
+    .sort((a, b) => a.round - b.round || (a.key < b.key ? -1 : 1)).map(({ change }) => change);
+}
