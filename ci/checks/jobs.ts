@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { ConfigError, readYaml } from '../../vm/index.js';
 import { parseCli } from '../cli/args.js';
+import { parseMutantsCli } from '../mutants/options.js';
 
 export const jobFiles = {
   github: { file: 'ci/jobs/github.yml', schema: 'ci/jobs/github.schema.json', shim: '.github/workflows/suite.yml' },
@@ -84,7 +85,8 @@ function checkCommand(where: string, command: string): string[] {
   if (npm !== 'npm') return [];
   if (!['start', 'test'].includes(script ?? '') || (dashes !== undefined && dashes !== '--')) return [`${where}: "${command}" is not npm start or npm test`];
   try {
-    parseCli(argv);
+    if (argv[0] === 'mutants') parseMutantsCli(argv.slice(1));
+    else parseCli(argv);
     return [];
   } catch (error) {
     return [`${where}: "${command}": ${(error as Error).message}`];
