@@ -303,8 +303,8 @@ static int read_once(int fd, __u8 *buffer, size_t length, __u64 offset,
 {
 	ssize_t ret;
 
-	if (length > PIECE_SIZE || length % sizeof(__u32))
-		usage("this is read in one piece of whole words");
+	if (length > PIECE_SIZE || length % SECTOR_SIZE)
+		usage("this is read in one piece of whole sectors");
 	memset(buffer, 0x55, length);
 	catch_signals(options);
 	fault_begin(options);
