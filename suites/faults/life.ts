@@ -26,7 +26,7 @@ export interface Step {
   readonly stride?: number;
 }
 
-const copies = 'for chunk in 0 1 2 3; do overwrite $chunk; done; for chunk in 0 1 2 3; do settle $chunk; done';
+const copies = 'for chunk in 0 1 2; do overwrite $chunk; done; for chunk in 0 1 2; do settle $chunk; done';
 
 function stepsOn(storage: Step['storage'], strides: { readonly copy: number; readonly read: number; readonly write: number; readonly destroy: number }): Step[] {
   return [
@@ -38,9 +38,9 @@ function stepsOn(storage: Step['storage'], strides: { readonly copy: number; rea
 }
 
 export const steps: readonly Step[] = [
-  ...stepsOn('a disk', { copy: 4, read: 1, write: 2, destroy: 2 }),
-  ...stepsOn('tmpfs', { copy: 10, read: 1, write: 4, destroy: 2 }),
-  ...stepsOn('ext4', { copy: 20, read: 2, write: 6, destroy: 4 }),
+  ...stepsOn('a disk', { copy: 5, read: 2, write: 4, destroy: 2 }),
+  ...stepsOn('tmpfs', { copy: 9, read: 3, write: 6, destroy: 3 }),
+  ...stepsOn('ext4', { copy: 20, read: 3, write: 9, destroy: 3 }),
   { operation: 'overflow', storage: 'a disk', spec: ['DIF-03', 'COW-06', 'EVT-02'], limit: `${2 * CHUNK / KIB}K`, act: copies.replace(/; for.*/, ''), end: 'full', stride: 4 },
 ];
 
@@ -54,14 +54,14 @@ overwrite() { blkio write "$data" $(($1 * ${CHUNK} + 4096)) --direct < /tmp/new 
 scribble() { blkio write "$image" $(($1 * ${CHUNK} + 8192)) --direct < /tmp/new || wrong "the image's write failed"; scribbled="$scribbled $1"; }
 # A write to the image waits until the chunk is stored.
 settle() { scribble "$1"; }
-frozen() { sum "$image" $(($1 * ${CHUNK})) 4096 --direct; [ "$sum" = "$(cat /tmp/head.$1)" ] || wrong "the image has $sum at chunk $1"; }
+frozen() { sum "$image" $(($1 * ${CHUNK})) 8192 --direct; read -r was < /tmp/old.$1; [ "$sum" = "$was" ] || wrong "the image has $sum at chunk $1"; }
 forget() { echo 3 > /proc/sys/vm/drop_caches; }
 destroy() { blksnapctl snapshot destroy "$id" || wrong 'destroy failed'; }
 event() { blksnapctl snapshot wait "$id" --timeout 0 > /tmp/event 2>&1; }
 while [ $nth -lt ${PLACES_MAX} ]; do
   yes "$nth" | head -c 4096 > /tmp/new
   sum /tmp/new 0 4096; new=$sum
-  for chunk in 0 1 2 3; do sum "$data" $((chunk * ${CHUNK})) 4096 --direct; echo "$sum" > /tmp/head.$chunk; sum "$data" $((chunk * ${CHUNK} + 4096)) 4096 --direct; echo "$sum" > /tmp/old.$chunk; done
+  for chunk in 0 1 2; do sum "$data" $((chunk * ${CHUNK})) 8192 --direct; echo "$sum" > /tmp/old.$chunk; done
   written=; scribbled=
   [ -b "$storage" ] || { rm -f "$storage"; truncate -s 256K "$storage"; }
   space; had=$space
@@ -69,6 +69,8 @@ while [ $nth -lt ${PLACES_MAX} ]; do
   blksnapctl snapshot add "$id" "$data"
   blksnapctl snapshot take "$id"
   image=/dev/blksnap-image0
+  # The first who opens it opens the device with it, for which memory may be short: that is told to him, see allocations.ts.
+  [ $end = gone ] || exec 4< $image
   ${before}
   echo $nth > ${FAILALLOC}/nth
   ${act}
@@ -81,16 +83,17 @@ while [ $nth -lt ${PLACES_MAX} ]; do
     case $info in
     *'"error":0,'*)
       state=right
-      for chunk in 0 1 2 3; do frozen $chunk; sum "$image" $((chunk * ${CHUNK} + 4096)) 4096 --direct; [ "$sum" = "$(cat /tmp/old.$chunk)" ] || wrong "the image has $sum behind the head of chunk $chunk"; done
+      for chunk in 0 1 2; do frozen $chunk; done
       for chunk in $scribbled; do sum "$image" $((chunk * ${CHUNK} + 8192)) 4096 --direct; [ "$sum" = "$new" ] || wrong "the image has lost what was written to chunk $chunk"; done
       ! event || wrong "an event: $(cat /tmp/event)";;
     *)
       state=lost
       case $info in *'"error_name":"ENOSPC"'*) state=full;; esac
-      for chunk in 0 3; do sum "$image" $((chunk * ${CHUNK})) 4096 --direct; case $sum in *'"error":"EIO"'*) ;; *) wrong "an image that is lost answers $sum";; esac; done
+      for chunk in 0 2 3; do sum "$image" $((chunk * ${CHUNK})) 4096 --direct; case $sum in *'"error":"EIO"'*) ;; *) wrong "an image that is lost answers $sum";; esac; done
       event || wrong 'no event'
       ! event || wrong "a second event: $(cat /tmp/event)";;
     esac
+    exec 4<&-
     destroy
   else
     state=gone
