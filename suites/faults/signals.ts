@@ -27,6 +27,8 @@ export interface WaitingCall {
   readonly call: string;
   readonly while: string;
   readonly spec: readonly string[];
+  /** A signal ends it, whatever it waits for. */
+  readonly isInterruptible?: boolean;
   readonly arrange: (lab: (options?: LabOptions) => Promise<Lab>) => Promise<Waiting>;
 }
 
@@ -99,7 +101,7 @@ export const waitingCalls: readonly WaitingCall[] = [
       },
     };
   } },
-  { call: 'wait event', while: 'nothing happens', spec: ['EVT-01', 'SNP-06'], arrange: async (lab) => {
+  { call: 'wait event', while: 'nothing happens', spec: ['EVT-01', 'SNP-06'], isInterruptible: true, arrange: async (lab) => {
     const { l, snapshot } = await freezeSteered(lab);
     return {
       l, argv: call(CONTROL, controlCommand.waitEvent, `${hexOf(snapshot)}${FOREVER}`), sleepsIn: 'event_queue_wait',
