@@ -8,8 +8,8 @@
  *    undo      after a call that succeeded
  *  A function says what is wrong by `wrong WORDS`. $data and $store are disks; $1 and so on are the step's own. */
 import {
-  allowFaults, behind, controlCommand, ctlCommand, dirtyArgument, expect, FAILALLOC, filterCommand, filterName, hitOf, mapArgument, mountExt4, watchAllocations,
-  type Device, type FaultPoint, type Lab,
+  allowFaults, behind, controlCommand, createArgument, ctlArgument, ctlCommand, dirtyArgument, expect, FAILALLOC, filterCommand, filterName, hitOf,
+  mapArgument, mountExt4, watchAllocations, type CtlOptions, type Device, type FaultPoint, type Lab,
 } from '../fixtures/index.js';
 import { xxh32 } from '../oracle/xxh32.js';
 
@@ -38,16 +38,10 @@ export interface Step {
 
 const driverCore = { EINVAL: 'the driver core says so of a name for which it had no memory' };
 
-const ctl = (command: number, option: Uint8Array | string, more: Uint8Array = new Uint8Array(0)): string => {
-  const bytes = typeof option === 'string' ? 16 : option.length;
-  const head = Buffer.alloc(48);
-  filterName('blksnap').copy(head);
-  head.writeUInt32LE(command, 32);
-  head.writeUInt32LE(bytes, 36);
-  head.writeBigUInt64LE(behind(0), 40);
-  return `${head.toString('hex')}${typeof option === 'string' ? option : Buffer.from(option).toString('hex')}${Buffer.from(more).toString('hex')}`;
-};
-
+const ctl = (command: number, option: Uint8Array, options?: CtlOptions): string => ctlArgument(command, option, options).toString('hex');
+/** struct blksnap_sectors */
+const eightSectors = Buffer.from('00000000000000000800000000000000', 'hex');
+const createHex = createArgument(4096, 3).toString('hex');
 const attachName = filterName('blksnap').toString('hex');
 
 /** A snapshot of data: `held` makes one and takes it, `gone` destroys it. */
@@ -117,7 +111,7 @@ export const steps: readonly Step[] = [
     undo() { kept; blksnapctl detach "$data"; check; }` },
   { operation: 'create', spec: ['SNP-08', 'SNP-06', 'DIF-06'], stride: 2, functions: `
     setup() { : > /tmp/diff; exec 3<>/tmp/diff; }; before() { :; }
-    call() { ${control(controlCommand.create, '00100000000000000300000000000000'.padEnd(64, '0'))}; }
+    call() { ${control(controlCommand.create, createHex)}; }
     check() { free; references 0; [ "$(stat -c %s.%b /tmp/diff)" = 0.0 ] || wrong "the storage has $(stat -c %s.%b /tmp/diff)"; }
     undo() { blksnapctl snapshot collect > /tmp/out; read -r out < /tmp/out; id=\${out#*'"id":"'}; id=\${id%%'"'*}; gone; check; }
     finish() { exec 3>&-; }` },
@@ -126,14 +120,14 @@ export const steps: readonly Step[] = [
     return [];
   }, functions: `
     setup() { : > /mnt/store/diff; exec 3<>/mnt/store/diff; before=$(stat -f -c %f /mnt/store); }; before() { :; }
-    call() { ${control(controlCommand.create, '00100000000000000300000000000000'.padEnd(64, '0'))}; }
+    call() { ${control(controlCommand.create, createHex)}; }
     check() { free; references 0; [ "$(stat -c %s.%b /mnt/store/diff)" = 0.0 ] || wrong "the storage has $(stat -c %s.%b /mnt/store/diff)"; }
     undo() { blksnapctl snapshot collect > /tmp/out; read -r out < /tmp/out; id=\${out#*'"id":"'}; id=\${id%%'"'*}; gone; check; }
     finish() { exec 3>&-; sync -f /mnt/store; [ "$(stat -f -c %f /mnt/store)" = "$before" ] || wrong 'the file system has less space than before'; }` },
   { operation: 'add', spec: ['SNP-08', 'SNP-04'], prepare: attachData, stride: 2, functions: `
     setup() { :; }
     before() { create "$store"; }
-    call() { ${ioctl('$data', filterCommand.ctl, `${ctl(ctlCommand.snapshotAdd, '')}$hex`)}; }
+    call() { ${ioctl('$data', filterCommand.ctl, `${ctl(ctlCommand.snapshotAdd, new Uint8Array(0), { optlen: 16 })}$hex`)}; }
     check() { kept; references 2; ! blksnapctl snapshot info "$data" > /tmp/out 2>&1 || wrong "the device is in a snapshot"; }
     undo() { gone; kept; references 1; }` },
   { operation: 'take', spec: ['SNP-08', 'SNP-04'], prepare: mountedAndPlain, also: driverCore, stride: 17, functions: `
@@ -174,14 +168,14 @@ export const steps: readonly Step[] = [
   { operation: 'wait event', spec: ['EVT-01'], prepare: attachData, good: 'ENOENT', functions: `${during('/tmp')}
     call() { ${control(controlCommand.waitEvent, '${hex}00000000')}; }` },
   { operation: 'cbtmap', spec: ['CBT-06', 'ABI-03'], prepare: attachData, functions: `${during('/tmp')}
-    call() { ${ioctl('$data', filterCommand.ctl, ctl(ctlCommand.cbtMap, mapArgument(0, 64, behind(16)), new Uint8Array(64)))}; }` },
+    call() { ${ioctl('$data', filterCommand.ctl, ctl(ctlCommand.cbtMap, mapArgument(0, 64, behind(16)), { more: new Uint8Array(64) }))}; }` },
   { operation: 'cbtdirty', spec: ['CBT-07', 'ABI-03'], prepare: attachData, functions: `${during('/tmp')}
     marks() { blksnapctl cbt map "$data" --raw | xxd -p; }
     setup() { held /tmp; unmarked=$(marks); }
     before() { clean=$(marks); }
     check() { kept; references 2; [ "$(marks)" = "$clean" ] || wrong 'something is marked'; }
     undo() { [ "$(marks)" != "$unmarked" ] || wrong 'nothing is marked'; }
-    call() { ${ioctl('$data', filterCommand.ctl, ctl(ctlCommand.cbtDirty, dirtyArgument(1, behind(16)), Buffer.from('0000000000000000'.concat('0800000000000000'), 'hex')))}; }` },
+    call() { ${ioctl('$data', filterCommand.ctl, ctl(ctlCommand.cbtDirty, dirtyArgument(1, behind(16)), { more: eightSectors }))}; }` },
   { operation: 'open image', spec: ['IMG-01'], prepare: attachData, functions: `${during('/tmp')}
     call() { blkio open /dev/blksnap-image0 --write --fail-nth $1; }` },
   ...(['', '--direct'] as const).map((direct): Step => ({

@@ -1,18 +1,15 @@
 /** A process that dies between any two calls of a backup leaves nothing that others cannot find and undo.
  *  Method: one process has all open, the storage's file without a name, the control device, the image; it is killed when it has done so
  *  many steps. Another finds the snapshot by its id, reads the image, destroys it, and the space is back. */
-import { controlCommand, ctlCommand, behind, expect, filterCommand, filterName, moduleReferences, Snapshot, test, type Device, type Lab } from '../fixtures/index.js';
+import {
+  controlCommand, createArgument, ctlArgument, ctlCommand, expect, filterCommand, moduleReferences, Snapshot, test, type Device, type Lab,
+} from '../fixtures/index.js';
 
 const CHUNK = 256 * 1024;
 
-const ctlAdd = (): string => {
-  const head = Buffer.alloc(48);
-  filterName('blksnap').copy(head);
-  head.writeUInt32LE(ctlCommand.snapshotAdd, 32);
-  head.writeUInt32LE(16, 36);
-  head.writeBigUInt64LE(behind(0), 40);
-  return head.toString('hex');
-};
+/** The id of the snapshot is to follow. */
+const addHead = ctlArgument(ctlCommand.snapshotAdd, new Uint8Array(0), { optlen: 16 }).toString('hex');
+const createHex = createArgument(8192, 3).toString('hex');
 
 const steps = ['open', 'create', 'add', 'take', 'write', 'image', 'destroy'] as const;
 type Step = (typeof steps)[number];
@@ -26,9 +23,10 @@ rm /tmp/diff
 echo $$
 read -r go
 say open
-call fd:4 ${controlCommand.create} ${'00200000000000000300000000000000'.padEnd(64, '0')}; id=$(blksnapctl snapshot collect | sed 's/.*"id":"\\([^"]*\\).*/\\1/'); hex=$(echo "$id" | tr -d -)
+call fd:4 ${controlCommand.create} ${createHex}
+hex=$(blksnapctl snapshot collect | sed 's/.*"id":"\\([^"]*\\).*/\\1/' | tr -d -)
 say create
-call "$1" ${filterCommand.ctl} ${ctlAdd()}$hex
+call "$1" ${filterCommand.ctl} ${addHead}$hex
 say add
 call fd:4 ${controlCommand.take} $hex
 say take

@@ -1,8 +1,8 @@
 /** Every call that waits, and what it is made to wait for: a request that a programmable disk holds.
  *  When the caller has got its signal the request is let go; then the call is done or was never begun, and all can go on. */
 import {
-  aio, CHUNK, controlCommand, ctlCommand, behind, expect, expectFrozen, filterCommand, filterName, freezeSteered, makeSteered, mountExt4, Snapshot, startAio, startBlocked,
-  steeredLab, type BlockedOptions, type Device, type FaultPoint, type Lab, type LabOptions,
+  aio, CHUNK, controlCommand, createArgument, ctlArgument, ctlCommand, expect, expectFrozen, filterCommand, filterName, freezeSteered, makeSteered,
+  mountExt4, Snapshot, startAio, startBlocked, steeredLab, type BlockedOptions, type Device, type FaultPoint, type Lab, type LabOptions,
 } from '../fixtures/index.js';
 
 const SECTOR = 512;
@@ -37,12 +37,7 @@ const hexOf = (snapshot: Snapshot): string => snapshot.id.replaceAll('-', '');
 const attachName = filterName('blksnap').toString('hex');
 
 function addArgument(snapshot: Snapshot): string {
-  const head = Buffer.alloc(48);
-  filterName('blksnap').copy(head);
-  head.writeUInt32LE(ctlCommand.snapshotAdd, 32);
-  head.writeUInt32LE(16, 36);
-  head.writeBigUInt64LE(behind(0), 40);
-  return `${head.toString('hex')}${hexOf(snapshot)}`;
+  return ctlArgument(ctlCommand.snapshotAdd, Buffer.from(hexOf(snapshot), 'hex')).toString('hex');
 }
 
 /** The snapshot is taken, or can be taken; its image is right, and it can be destroyed. */
@@ -221,7 +216,7 @@ export const waitingCalls: readonly WaitingCall[] = [
     let hold: ReturnType<typeof store.hold> | undefined;
     const size = (): Promise<string> => l.sh('stat -c %s.%b /mnt/store/diff');
     return {
-      l, prelude: 'exec 3<> /mnt/store/diff', argv: call(CONTROL, controlCommand.create, '00400000000000000300000000000000'.padEnd(64, '0')),
+      l, prelude: 'exec 3<> /mnt/store/diff', argv: call(CONTROL, controlCommand.create, createArgument(16384, 3).toString('hex')),
       ready: async () => {
         await l.sh('sync; echo 3 > /proc/sys/vm/drop_caches');
         hold = store.hold({ kind: 'read' });
