@@ -1,6 +1,6 @@
 /** A process that dies between any two calls of a backup leaves nothing that others cannot find and undo.
- *  Method: one process has all open, the storage's file without a name, the control device, the image; it is killed when it has done so
- *  many steps. Another finds the snapshot by its id, reads the image, destroys it, and the space is back. */
+ *  Method: one process has all open, the storage's file without a name, the control device, the image; it is killed when it has
+ *  done so many steps. Another finds the snapshot by its id, reads the image, destroys it, and the space is back. */
 import {
   controlCommand, createArgument, ctlArgument, ctlCommand, expect, filterCommand, moduleReferences, Snapshot, test, type Device, type Lab,
 } from '../fixtures/index.js';

@@ -1,6 +1,6 @@
 /** A growth that fails half way gives back what it had got.
- *  Method: on a file system with less room than a portion, which gives what it has before it says that it is full; the file was large
- *  beforehand, and all holes, so that what lies within it is not cut off at its end. */
+ *  Method: on a file system with less room than a portion, which gives what it has before it says that it is full; the file was
+ *  large beforehand, and all holes, so that what lies within it is not cut off at its end. */
 import { expect, mountExt4, test } from '../fixtures/index.js';
 
 const SECTOR = 512;

@@ -1,7 +1,7 @@
 /** A snapshot in whose life memory is short for a moment is as right as any other, whichever task it is that gets none.
- *  Method: a guest module fails the first, the second, the third ... allocation that has blksnap among its callers, in one step of a
- *  life after the other; the original, the image, the events and the storage's space are looked at each time. Of steps that have
- *  many, each so-manieth here, beginning up to the seed; all of them in life.long.test.ts. */
+ *  Method: a guest module fails the first, the second, the third ... allocation that has blksnap among its callers, in one step
+ *  of a life after the other; the original, the image, the events and the storage's space are looked at each time. Of steps that
+ *  have many, each so-manieth here, beginning up to the seed; all of them in life.long.test.ts. */
 import { isSlow, limit, test } from '../fixtures/index.js';
 import { failEach, params, steps } from './life.js';
 

@@ -1,8 +1,8 @@
-/** Every allocation that the module makes in tasks of its own, or others make for it: the steps of a snapshot's life in which each
- *  in turn fails once, whoever makes it. A lack of memory that passes costs nothing: the write, the image and the storage are as
- *  they would have been.
+/** Every allocation that the module makes in tasks of its own, or others make for it: the steps of a snapshot's life in which
+ *  each in turn fails once, whoever makes it. A lack of memory that passes costs nothing: the write, the image and the storage
+ *  are as they would have been.
  *
- *  Each try is a life of its own, from create to destroy, in which one step is armed; what was hit tells whose allocation it was. */
+ *  Each try is a life of its own, from create to destroy, in which one step is armed; what was hit tells whose it was. */
 import { allowFaults, expect, FAILALLOC, hitOf, mountExt4, watchAllocations, type FaultPoint, type Lab } from '../fixtures/index.js';
 
 const KIB = 1024;
@@ -44,7 +44,7 @@ export const steps: readonly Step[] = [
   { operation: 'overflow', storage: 'a disk', spec: ['DIF-03', 'COW-06', 'EVT-02'], limit: `${2 * CHUNK / KIB}K`, act: copies.replace(/; for.*/, ''), end: 'full', stride: 4 },
 ];
 
-/** $1 is the first place to fail, $2 the way to the next, $3 the device, $4 the storage, $5 its limit, $6 what is to come of it. */
+/** $1 is the first place to fail, $2 the way to the next, $3 the device, $4 the storage, $5 its limit, $6 how it is to end. */
 const loop = (before: string, act: string): string => `
 nth=$1; stride=$2; data=$3; storage=$4; limit=$5; end=$6
 wrong() { echo "wrong: after failure $nth: $*"; }
