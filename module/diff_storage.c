@@ -95,6 +95,8 @@ static int diff_storage_check_file(struct file *file)
 /*
  * Preallocate the next portion. What lies there already is not touched, so a
  * file that the user made large beforehand gets its holes filled.
+ *
+ * That there is no memory may pass: it is left to the caller to try again.
  */
 static int diff_storage_grow(struct diff_storage *storage)
 {
@@ -102,11 +104,15 @@ static int diff_storage_grow(struct diff_storage *storage)
 	unsigned int noio;
 	int ret;
 
+	/* It may fail and have got a part. */
+	storage->asked = storage->capacity + nr;
 	noio = memalloc_noio_save();
 	ret = vfs_fallocate(storage->file, 0, storage->capacity << SECTOR_SHIFT,
 			    nr << SECTOR_SHIFT);
 	memalloc_noio_restore(noio);
 
+	if (ret == -ENOMEM)
+		return ret;
 	spin_lock_irq(&storage->lock);
 	if (!ret)
 		storage->capacity += nr;
@@ -117,13 +123,33 @@ static int diff_storage_grow(struct diff_storage *storage)
 	return ret;
 }
 
+static void diff_storage_give_up_growing(struct diff_storage *storage)
+{
+	spin_lock_irq(&storage->lock);
+	storage->can_grow = false;
+	storage->growing = false;
+	spin_unlock_irq(&storage->lock);
+}
+
 static void diff_storage_grow_work(struct work_struct *work)
 {
-	struct diff_storage *storage =
-		container_of(work, struct diff_storage, grow_work);
+	struct diff_storage *storage = container_of(to_delayed_work(work),
+						    struct diff_storage,
+						    grow_work);
 	int ret;
 
 	ret = diff_storage_grow(storage);
+	if (ret == -ENOMEM) {
+		/* Those who wait for space wait a little longer. */
+		if (storage->grow_tries++ < NO_MEMORY_TRIES) {
+			queue_delayed_work(storage->grow_wq,
+					   &storage->grow_work,
+					   msecs_to_jiffies(NO_MEMORY_PAUSE_MS));
+			return;
+		}
+		diff_storage_give_up_growing(storage);
+	}
+	storage->grow_tries = 0;
 	if (ret)
 		pr_warn("difference storage cannot grow beyond %llu sectors: %pe\n",
 			(u64)storage->capacity, ERR_PTR(ret));
@@ -151,21 +177,36 @@ static int diff_storage_init_file(struct diff_storage *storage)
 	return 0;
 }
 
-static void diff_storage_give_back(struct diff_storage *storage)
+/* Nobody comes to do it later: memory that this takes is waited for. */
+static void diff_storage_give_space_back(struct diff_storage *storage)
 {
-	int ret;
+	sector_t end = max(storage->asked, storage->capacity);
+	unsigned int tries = NO_MEMORY_TRIES;
+	int holes, ret;
 
-	if (!diff_storage_is_bdev(storage)) {
+	for (;;) {
 		/* Holes that were filled, where the file system can do that. */
-		vfs_fallocate(storage->file,
-			      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-			      storage->capacity << SECTOR_SHIFT);
+		holes = vfs_fallocate(storage->file,
+				      FALLOC_FL_PUNCH_HOLE |
+				      FALLOC_FL_KEEP_SIZE, 0,
+				      end << SECTOR_SHIFT);
 		ret = vfs_truncate(&storage->file->f_path,
 				   storage->size_at_start);
-		if (ret)
-			pr_warn("difference storage keeps its space: %pe\n",
-				ERR_PTR(ret));
+		if (holes == -ENOMEM && !ret)
+			ret = holes;
+		if (ret != -ENOMEM || !tries--)
+			break;
+		msleep(NO_MEMORY_PAUSE_MS);
 	}
+	if (ret)
+		pr_warn("difference storage keeps its space: %pe\n",
+			ERR_PTR(ret));
+}
+
+static void diff_storage_give_back(struct diff_storage *storage)
+{
+	if (!diff_storage_is_bdev(storage))
+		diff_storage_give_space_back(storage);
 	mapping_set_gfp_mask(storage->inode->i_mapping, storage->old_gfp);
 	diff_storage_unclaim(storage);
 	fput(storage->file);
@@ -211,7 +252,7 @@ struct diff_storage *diff_storage_create(int fd, sector_t limit,
 	if (!storage)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&storage->lock);
-	INIT_WORK(&storage->grow_work, diff_storage_grow_work);
+	INIT_DELAYED_WORK(&storage->grow_work, diff_storage_grow_work);
 	storage->limit = limit;
 	storage->portion = blksnap_diff_storage_minimum();
 	storage->grown = grown;
@@ -267,7 +308,7 @@ out_free:
 
 void diff_storage_destroy(struct diff_storage *storage)
 {
-	cancel_work_sync(&storage->grow_work);
+	cancel_delayed_work_sync(&storage->grow_work);
 	destroy_workqueue(storage->grow_wq);
 	diff_storage_give_back(storage);
 	kfree(storage);
@@ -340,7 +381,7 @@ int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
 	spin_unlock_irqrestore(&storage->lock, flags);
 
 	if (grow)
-		queue_work(storage->grow_wq, &storage->grow_work);
+		queue_delayed_work(storage->grow_wq, &storage->grow_work, 0);
 	return ret;
 }
 

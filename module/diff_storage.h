@@ -58,7 +58,9 @@ struct diff_storage {
 	sector_t capacity;
 	sector_t used;
 	struct workqueue_struct *grow_wq;
-	struct work_struct grow_work;
+	struct delayed_work grow_work;
+	unsigned int grow_tries;
+	sector_t asked;
 	void (*grown)(void *arg);
 	void *grown_arg;
 };

@@ -49,7 +49,8 @@ static struct diff_storage *storage_of(struct kunit *test)
 /* Stands in for the growing of a file. */
 static void count_grow(struct work_struct *work)
 {
-	struct storage_test *priv = container_of(work, struct storage_test,
+	struct storage_test *priv = container_of(to_delayed_work(work),
+						 struct storage_test,
 						 storage.grow_work);
 
 	priv->grow_asked++;
@@ -58,7 +59,7 @@ static void count_grow(struct work_struct *work)
 
 static unsigned int grow_asked(struct kunit *test)
 {
-	flush_work(&storage_of(test)->grow_work);
+	flush_delayed_work(&storage_of(test)->grow_work);
 	return priv_of(test)->grow_asked;
 }
 
@@ -93,7 +94,7 @@ static void use_file(struct kunit *test)
 	storage->inode = diff_storage_inode(storage->file);
 	storage->old_gfp = mapping_gfp_mask(storage->inode->i_mapping);
 	storage->capacity = 0;
-	INIT_WORK(&storage->grow_work, diff_storage_grow_work);
+	INIT_DELAYED_WORK(&storage->grow_work, diff_storage_grow_work);
 }
 
 static loff_t file_sectors(struct diff_storage *storage)
@@ -265,7 +266,7 @@ static void grow_should_keep_ahead_of_need(struct kunit *test)
 	for (expected = 0; expected < LIMIT; expected += 8) {
 		KUNIT_EXPECT_EQ(test, 0, diff_storage_alloc(storage, 8, &sector));
 		KUNIT_EXPECT_EQ(test, sector, expected);
-		flush_work(&storage->grow_work);
+		flush_delayed_work(&storage->grow_work);
 		KUNIT_EXPECT_GE(test, storage->capacity - storage->used,
 				min(PORTION / 2, LIMIT - storage->used));
 	}
@@ -281,7 +282,7 @@ static void grow_should_tell_its_end_also_when_it_fails(struct kunit *test)
 	use_file(test);
 	storage->file->f_mode &= ~FMODE_WRITE;
 	KUNIT_EXPECT_EQ(test, -EAGAIN, diff_storage_alloc(storage, 8, &sector));
-	flush_work(&storage->grow_work);
+	flush_delayed_work(&storage->grow_work);
 	storage->file->f_mode |= FMODE_WRITE;
 	KUNIT_EXPECT_EQ(test, priv_of(test)->grown, 1);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, diff_storage_alloc(storage, 8, &sector));
@@ -460,7 +461,7 @@ static int diff_storage_test_init(struct kunit *test)
 		return -ENOMEM;
 	spin_lock_init(&priv->storage.lock);
 	priv->storage.grow_wq = system_unbound_wq;
-	INIT_WORK(&priv->storage.grow_work, count_grow);
+	INIT_DELAYED_WORK(&priv->storage.grow_work, count_grow);
 	priv->storage.portion = PORTION;
 	priv->storage.limit = LIMIT;
 	priv->storage.capacity = PORTION;
@@ -474,7 +475,7 @@ static int diff_storage_test_init(struct kunit *test)
 static void diff_storage_test_exit(struct kunit *test)
 {
 	if (test->priv)
-		cancel_work_sync(&storage_of(test)->grow_work);
+		cancel_delayed_work_sync(&storage_of(test)->grow_work);
 }
 
 static struct kunit_case diff_storage_cases[] = {

@@ -12,7 +12,10 @@ const phase = 'kernel style';
 
 const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?:fixtures|rig)\/).*\.[ch]$/;
 /** Modules of the tests' own. */
-const testModules = ['suites/fixtures/probe/', 'suites/fixtures/testdisk/', 'suites/fixtures/kmemleak-setup/', 'suites/rig/misbehave/'];
+const testModules = [
+  ...['probe', 'testdisk', 'kmemleak-setup', 'failalloc'].map((name) => `suites/fixtures/${name}/`),
+  'suites/rig/misbehave/',
+];
 
 type Tell = (detail: string) => void;
 

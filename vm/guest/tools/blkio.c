@@ -62,6 +62,7 @@
 /* Options of all commands; each command names those that it takes. */
 struct options {
 	bool direct, sync, dsync, nowait, rdonly, write, excl, compat, protect;
+	bool catch;
 	bool has_device, has_version, has_pointer, has_count, has_vector;
 	bool has_fail_nth, has_offset;
 	__u64 device, version, pointer, count, vector, fail_nth, offset;
@@ -233,7 +234,86 @@ static void write_piece(int fd, const char *path, const __u8 *data,
 	}
 }
 
+/*
+ * Makes what may fail in the kernel fail for the Nth time in this task, which
+ * fault injection must be there for; nothing if @nth is 0.
+ * Return: the number that was left.
+ */
+static __u64 set_fail_nth(__u64 nth)
+{
+	static const char path[] = "/proc/thread-self/fail-nth";
+	char text[24] = "";
+	static int fd = -1;
+	ssize_t length;
+	__u64 left;
+
+	if (fd < 0)
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail("open", path);
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+		fail("read", path);
+	left = strtoull(text, NULL, 10);
+	/* Nothing but this call between here and the one that is to fail. */
+	length = snprintf(text, sizeof(text), "%llu", nth);
+	if (write(fd, text, length) != length)
+		fail("write", path);
+	return left;
+}
+
+static void fault_begin(const struct options *options)
+{
+	if (!options->has_fail_nth)
+		return;
+	set_fail_nth(0);
+	set_fail_nth(options->fail_nth);
+}
+
+/* Ends what fault_begin() began; the answer has @ret, or errno if that is negative, and goes on. */
+static void fault_end(const struct options *options, long ret)
+{
+	int number = ret < 0 ? errno : 0;
+	bool injected = options->has_fail_nth && !set_fail_nth(0) &&
+			options->fail_nth;
+
+	printf("{\"ret\":%ld,\"errno\":%d,\"error\":", ret, number);
+	put_string(stdout, number ? strerrorname_np(number) : NULL);
+	printf(",\"injected\":%s", injected ? "true" : "false");
+}
+
+static void ignore_signal(int number)
+{
+	(void)number;
+}
+
+/* SIGTERM interrupts the call, and the program goes on. */
+static void catch_signals(const struct options *options)
+{
+	const struct sigaction action = { .sa_handler = ignore_signal };
+
+	if (options->catch && sigaction(SIGTERM, &action, NULL))
+		fail("sigaction", "SIGTERM");
+}
+
 /* Reading. */
+
+/* One call, which may fail, and a sum over what it has read. */
+static int read_once(int fd, __u8 *buffer, size_t length, __u64 offset,
+		     const struct options *options)
+{
+	ssize_t ret;
+
+	if (length > PIECE_SIZE || length % SECTOR_SIZE)
+		usage("this is read in one piece of whole sectors");
+	memset(buffer, 0x55, length);
+	catch_signals(options);
+	fault_begin(options);
+	ret = pread(fd, buffer, length, offset);
+	fault_end(options, ret);
+	printf(",\"sum\":%u}\n",
+	       ret > 0 ? xxh32((__u32 *)buffer, ret / sizeof(__u32)) : 0);
+	return 0;
+}
 
 static int run_read(char **words, int count, const struct options *options)
 {
@@ -243,6 +323,8 @@ static int run_read(char **words, int count, const struct options *options)
 	__u8 *buffer = allocate(PIECE_SIZE);
 
 	(void)count;
+	if (options->has_fail_nth || options->catch)
+		return read_once(fd, buffer, left, offset, options);
 	while (left) {
 		size_t length = left < PIECE_SIZE ? left : PIECE_SIZE;
 
@@ -337,6 +419,24 @@ static size_t read_stdin(__u8 *buffer, size_t room)
 	return done;
 }
 
+/* One call, which may fail. */
+static int write_once(int fd, __u8 *buffer, __u64 offset, int flags,
+		      const struct options *options)
+{
+	struct iovec vector = {
+		.iov_base = buffer,
+		.iov_len = read_stdin(buffer, WRITE_SIZE),
+	};
+	ssize_t ret;
+
+	catch_signals(options);
+	fault_begin(options);
+	ret = pwritev2(fd, &vector, 1, offset, flags);
+	fault_end(options, ret);
+	puts("}");
+	return 0;
+}
+
 static int run_write(char **words, int count, const struct options *options)
 {
 	__u64 offset = parse_number(words[1]);
@@ -346,6 +446,8 @@ static int run_write(char **words, int count, const struct options *options)
 	size_t length;
 
 	(void)count;
+	if (options->has_fail_nth || options->catch)
+		return write_once(fd, buffer, offset, flags, options);
 	do {
 		length = read_stdin(buffer, WRITE_SIZE);
 		write_piece(fd, words[0], buffer, length, offset, flags);
@@ -647,33 +749,6 @@ static int compat_ioctl(int fd, __u32 request, __u32 argument)
 	return -1;
 }
 
-/*
- * Makes what may fail in the kernel fail for the Nth time in this task, which
- * fault injection must be there for; nothing if @nth is 0.
- * Return: the number that was left.
- */
-static __u64 set_fail_nth(__u64 nth)
-{
-	static const char path[] = "/proc/thread-self/fail-nth";
-	char text[24] = "";
-	static int fd = -1;
-	ssize_t length;
-	__u64 left;
-
-	if (fd < 0)
-		fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		fail("open", path);
-	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
-		fail("read", path);
-	left = strtoull(text, NULL, 10);
-	/* Nothing but this call between here and the one that is to fail. */
-	length = snprintf(text, sizeof(text), "%llu", nth);
-	if (write(fd, text, length) != length)
-		fail("write", path);
-	return left;
-}
-
 static int run_ioctl(char **words, int count, const struct options *options)
 {
 	__u64 request = parse_number(words[1]);
@@ -681,8 +756,6 @@ static int run_ioctl(char **words, int count, const struct options *options)
 	size_t size = _IOC_SIZE(request);
 	unsigned long argument;
 	__u8 *buffer = NULL;
-	bool injected = false;
-	int number = 0;
 	int fd, ret;
 
 	if (request > UINT32_MAX)
@@ -704,19 +777,11 @@ static int run_ioctl(char **words, int count, const struct options *options)
 		fail("mprotect", "buffer");
 	fd = open_path(words[0], options->rdonly ? O_RDONLY : O_RDWR, options);
 
-	if (options->has_fail_nth) {
-		set_fail_nth(0);
-		set_fail_nth(options->fail_nth);
-	}
+	catch_signals(options);
+	fault_begin(options);
 	ret = options->compat ? compat_ioctl(fd, request, argument) :
 				ioctl(fd, request, argument);
-	if (ret < 0)
-		number = errno;
-	if (options->has_fail_nth)
-		injected = !set_fail_nth(0);
-	printf("{\"ret\":%d,\"errno\":%d,\"error\":", ret, number);
-	put_string(stdout, number ? strerrorname_np(number) : NULL);
-	printf(",\"injected\":%s", injected ? "true" : "false");
+	fault_end(options, ret);
 	fputs(",\"out\":\"", stdout);
 	for (size_t i = 0; i < size; i++)
 		printf("%02x", buffer[i]);
@@ -736,6 +801,33 @@ static int run_hold(char **words, int count, const struct options *options)
 		fail("write", "stdout");
 	while (read_stdin(ignored, sizeof(ignored)))
 		;
+	return 0;
+}
+
+static int run_open(char **words, int count, const struct options *options)
+{
+	int flags = (options->write ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+	int fd;
+
+	(void)count;
+	if (options->excl)
+		flags |= O_EXCL;
+	fault_begin(options);
+	fd = open(words[0], flags);
+	fault_end(options, fd < 0 ? -1 : 0);
+	puts("}");
+	return 0;
+}
+
+static int run_load(char **words, int count, const struct options *options)
+{
+	int fd = open_path(words[0], O_RDONLY, options);
+	long ret;
+
+	fault_begin(options);
+	ret = syscall(SYS_finit_module, fd, count > 1 ? words[1] : "", 0);
+	fault_end(options, ret);
+	puts("}");
 	return 0;
 }
 
@@ -784,9 +876,10 @@ static int run_resizepart(char **words, int count,
 /* The command line. */
 
 static const struct command commands[] = {
-	{ "read", "DEV OFF LEN [--direct]", "d", 3, 3, run_read },
-	{ "write", "DEV OFF [--direct] [--sync] [--nowait] <DATA", "dsn", 2, 2,
-	  run_write },
+	{ "read", "DEV OFF LEN [--direct] [--catch] [--fail-nth N]", "dtF", 3, 3,
+	  run_read },
+	{ "write", "DEV OFF [--direct] [--sync] [--nowait] [--catch] [--fail-nth N] <DATA",
+	  "dsntF", 2, 2, run_write },
 	{ "sums", "DEV [OFF LEN] [--direct]", "d", 1, 3, run_sums },
 	{ "fill", "DEV OFF LEN --device N --version V [--direct]", "dDV", 3, 3,
 	  run_fill },
@@ -797,12 +890,15 @@ static const struct command commands[] = {
 	{ "sgwrite", "DEV OFF <DATA", "", 2, 2, run_sgwrite },
 	{ "size", "DEV", "", 1, 1, run_size },
 	{ "ioctl",
-	  "PATH CMD [HEX [--offset OFF] [--protect] | --ptr VALUE] [--rdonly] [--compat] [--fail-nth N]",
-	  "rPcFOp", 2, 3, run_ioctl },
+	  "PATH CMD [HEX [--offset OFF] [--protect] | --ptr VALUE] [--rdonly] [--compat] [--catch] [--fail-nth N]",
+	  "rPctFOp", 2, 3, run_ioctl },
 	{ "aio", "DEV I/O... [--sync] [--dsync] [--nowait] [--vector BYTES]",
 	  "synk", 2, AIO_MAX + 1, run_aio },
 	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
 	{ "hold", "PATH [--write] [--excl]", "we", 1, 1, run_hold },
+	{ "open", "PATH [--write] [--excl] [--fail-nth N]", "weF", 1, 1,
+	  run_open },
+	{ "load", "MODULE [PARAMETERS] [--fail-nth N]", "F", 1, 2, run_load },
 	{ "addpart", "DISK NUMBER START LEN", "", 4, 4, run_addpart },
 	{ "delpart", "DISK NUMBER", "", 2, 2, run_delpart },
 	{ "resizepart", "DISK NUMBER START LEN", "", 4, 4, run_resizepart },
@@ -818,6 +914,7 @@ static const struct option long_options[] = {
 	{ "excl", no_argument, NULL, 'e' },
 	{ "compat", no_argument, NULL, 'c' },
 	{ "protect", no_argument, NULL, 'p' },
+	{ "catch", no_argument, NULL, 't' },
 	{ "device", required_argument, NULL, 'D' },
 	{ "version", required_argument, NULL, 'V' },
 	{ "ptr", required_argument, NULL, 'P' },
@@ -864,6 +961,9 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 'p':
 		options->protect = true;
+		break;
+	case 't':
+		options->catch = true;
 		break;
 	case 'D':
 		take_value(&options->has_device, &options->device);
@@ -921,6 +1021,7 @@ static void print_help(void)
 		       commands[i].arguments);
 	puts("\nOffsets and lengths are in bytes, decimal or 0x.");
 	puts("A path \"fd:N\" is the open descriptor N.");
+	puts("With --fail-nth the Nth of what may fail within the call does; it is one call then, as with --catch.");
 	printf("The buffer of ioctl is at 0x%lx, with --compat at 0x%lx, 0x%x where HEX ends.\n",
 	       IOCTL_ADDRESS, COMPAT_ADDRESS, IOCTL_FILLER);
 }
