@@ -9,7 +9,7 @@ import {
 import { stepsOf, workUntil } from './work.js';
 
 /** Chunks of one block: each block of a file system's log has to wait for a copy of its own. */
-const params = { chunk_minimum_shift: 12, chunk_maximum_shift: 12 };
+export const params = { chunk_minimum_shift: 12, chunk_maximum_shift: 12 };
 const WORKERS = 2;
 
 export function makeWorkers(l: Lab, moment: () => number): FileWorker[] {
@@ -18,7 +18,8 @@ export function makeWorkers(l: Lab, moment: () => number): FileWorker[] {
 
 export interface Scene {
   readonly l: Lab;
-  /** What was made of the device so far. */
+  /** Of the snapshot; default the disk `store`. */
+  readonly storage?: string;
   snapshot?: Snapshot;
 }
 
@@ -31,8 +32,10 @@ export interface State {
 }
 
 const attach = async ({ l }: Scene): Promise<void> => l.attach(l.disk('data'));
-const take = async (scene: Scene, limit?: string): Promise<void> => {
-  scene.snapshot = await scene.l.takeSnapshot(scene.l.disk('data'), limit ? { limit } : {});
+const take = async (scene: Scene, limit = '8M'): Promise<void> => {
+  scene.snapshot = await scene.l.takeSnapshot(scene.l.disk('data'), {
+    limit, ...(scene.storage ? { storage: scene.storage } : {}),
+  });
 };
 const hold = async (scene: Scene, limit?: string): Promise<void> => {
   await attach(scene);
@@ -45,7 +48,7 @@ export const states: readonly State[] = [
   { what: 'detach', before: attach, midst: async ({ l }) => l.disk('data').detach() },
   { what: 'take', before: attach, midst: (scene) => take(scene) },
   { what: 'held', before: (scene) => hold(scene) },
-  { what: 'overflow', before: (scene) => hold(scene, '256K'), midst: async ({ snapshot }) => {
+  { what: 'overflow', before: (scene) => hold(scene, '128K'), midst: async ({ snapshot }) => {
     expect(await snapshot?.waitEvent(300_000)).toMatchObject({ error_name: 'ENOSPC' });
   } },
   { what: 'destroy', before: (scene) => hold(scene), midst: async ({ snapshot }) => snapshot?.destroy() },
@@ -67,11 +70,11 @@ export interface CrashOptions {
 }
 
 /** A mounted file system in the beginning of a state, with all that was done to it flushed. */
-export async function setTheScene(l: Lab, kind: FileSystem, state: State): Promise<Scene> {
+export async function setTheScene(l: Lab, kind: FileSystem, state: State, storage?: string): Promise<Scene> {
   await makeFileSystem(kind, l.guest.disk('data').hostPath);
   const { type, options } = fileSystemKinds[kind];
   await l.sh(`mkdir -p /mnt/data; mount -t ${type} -o ${options} "$1" /mnt/data`, l.disk('data').path);
-  const scene: Scene = { l };
+  const scene: Scene = { l, ...(storage ? { storage } : {}) };
   await state.before(scene);
   await l.sh('sync');
   return scene;

@@ -15,7 +15,7 @@
  *  The other disk may be a programmable one of a running guest, if nobody has it open while it is shown a state. Whatever a guest
  *  writes to it has to be told: replay.spoilt(disk.requests()); disk.forget(). */
 import { copyFileSync } from 'node:fs';
-import { crashPoints, type CrashPoint } from './crash-points.js';
+import { crashAtEnd, crashPoints, type CrashPoint, type CrashState } from './crash-points.js';
 import type { ProgrammableDisk } from './programmable.js';
 import type { DiskRequest } from './request.js';
 
@@ -53,5 +53,11 @@ export class CrashLog {
   points(): CrashPoint[] {
     this.end();
     return crashPoints(this.#log as readonly DiskRequest[], this.#end);
+  }
+
+  /** What there is at its end. */
+  last(): CrashState {
+    this.end();
+    return crashAtEnd(this.#log as readonly DiskRequest[], this.#end);
   }
 }

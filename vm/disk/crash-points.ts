@@ -15,17 +15,22 @@ export interface Change {
   readonly data: Buffer | undefined;
 }
 
-/** The time from one mark to the next. A mark is a flush, or a write with FUA: only these make anything durable. */
-export interface CrashPoint {
+/** What there is at a moment. */
+export interface CrashState {
+  /** What no disk may lose any more. */
+  readonly durable: readonly DiskRequest[];
+  /** What has come and may be lost, each piece by itself. */
+  readonly volatile: readonly DiskRequest[];
+}
+
+/** The time from one mark to the next, and what there is at its end. A mark is a flush, or a write with FUA: only these make
+ *  anything durable. */
+export interface CrashPoint extends CrashState {
   /** Counted from 1. */
   readonly number: number;
   readonly mark: DiskRequest;
   /** When the next mark came, or the log was ended: whatever was promised before this moment must be there. */
   readonly until: number;
-  /** What no disk may lose any more. */
-  readonly durable: readonly DiskRequest[];
-  /** What came until the next mark and may be lost, each piece by itself. */
-  readonly volatile: readonly DiskRequest[];
 }
 
 const PIECE_SECTORS = 4096 / SECTOR_BYTES;
@@ -71,9 +76,14 @@ export function changesOf(request: DiskRequest): Change[] {
   return pieces;
 }
 
-/** What is there after a crash at this point: all that is durable, and what `keep` says of the pieces that are not. */
-export function survivors(point: CrashPoint, keep: (piece: Change) => boolean = () => false): Change[] {
-  return [...point.durable.flatMap(changesOf), ...point.volatile.flatMap(changesOf).filter(keep)];
+/** What there is when the log is ended, also where it has no mark. */
+export function crashAtEnd(log: readonly DiskRequest[], end: number): CrashState {
+  return crashPoints(log, end).at(-1) ?? { durable: [], volatile: log.filter((one) => changesData(one) && one.applied !== undefined) };
+}
+
+/** What is there after a crash: all that is durable, and what `keep` says of the pieces that are not. */
+export function survivors(state: CrashState, keep: (piece: Change) => boolean = () => false): Change[] {
+  return [...state.durable.flatMap(changesOf), ...state.volatile.flatMap(changesOf).filter(keep)];
 }
 
 /** One line, such as "flush 17 at request 345". */

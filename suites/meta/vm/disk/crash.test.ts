@@ -87,6 +87,7 @@ test('a flush that failed, or was never answered, is no point', ({ rig: { disk, 
   const hold = disk.hold({ kind: 'flush' });
   request('flush');
   expect(log.points()).toEqual([]);
+  expect(places(log.last().volatile)).toBe('1');
   hold.release();
 });
 
@@ -109,6 +110,7 @@ test('what comes after the end of the log is not in it', ({ rig: { disk, path, r
   request('write', 1, [1]);
   request('flush');
   expect(log.points().map(summary)).toEqual(['flush 1 at request 0:  | ']);
+  expect(log.last()).toMatchObject({ durable: [], volatile: [] });
 });
 
 test('a write is lost in pieces of 4 KiB as the disk has them', ({ rig: { disk, request } }) => {
