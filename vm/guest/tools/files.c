@@ -5,6 +5,8 @@
  *	files work DIR				does what the lines of stdin say, one after the other
  *	files look DIR				tells what each file there holds
  *	files check TYPE DEV DIR [OPTIONS]	for each line of stdin: mounts, looks, unmounts
+ *	files quota DEV USER KIB		what USER may have at most
+ *	files bounded PROGRAM [WORD]...		runs it without the right to exceed quotas
  *
  * A file has blocks of 4 KiB. What is written is sectors that say who they are, the
  * file's number in place of the device. Lines of work, NAME being below DIR:
@@ -24,12 +26,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/quota.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "sector.h"
@@ -306,6 +311,29 @@ static int run_check(const char *type, const char *device, const char *dir,
 	return 0;
 }
 
+/* Quotas. */
+
+static int run_quota(const char *device, const char *user, const char *kib)
+{
+	struct dqblk limits = {
+		.dqb_bhardlimit = strtoull(kib, NULL, 10),
+		.dqb_valid = QIF_BLIMITS,
+	};
+
+	if (quotactl(QCMD(Q_SETQUOTA, USRQUOTA), device, atoi(user),
+		     (caddr_t)&limits))
+		fail("quotactl", device);
+	return 0;
+}
+
+static int run_bounded(char **argv)
+{
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0))
+		fail("prctl", "bounding set");
+	execvp(argv[0], argv);
+	fail("exec", argv[0]);
+}
+
 int main(int argc, char **argv)
 {
 	errno = posix_memalign((void **)&buffer, BLOCK_BYTES,
@@ -319,5 +347,9 @@ int main(int argc, char **argv)
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "check"))
 		return run_check(argv[2], argv[3], argv[4],
 				 argc == 6 ? argv[5] : "");
-	usage("work DIR, look DIR, or check TYPE DEV DIR [OPTIONS]");
+	if (argc == 5 && !strcmp(argv[1], "quota"))
+		return run_quota(argv[2], argv[3], argv[4]);
+	if (argc > 2 && !strcmp(argv[1], "bounded"))
+		return run_bounded(argv + 2);
+	usage("which command? See its source");
 }
