@@ -1,6 +1,6 @@
 /** The power goes at each flush that a file system sends to its disk, in every state that the filter and a snapshot can be in.
  *  Method: two workers write, replace and remove files and wait for each promise, which gets a place in the disk's log; then
- *  the disk as it was after each flush, and as it may have been before the next one, is mounted by a guest (fixtures/faults/crash.ts).
+ *  the disk as it was after each flush, and as it may have been before the next one, is mounted by a guest.
  *  The quick tests look at a few of these crashes, the long ones at each. */
 import {
   CrashViewer, crashesOf, expect, fileSystemKinds, FileWorker, makeFileSystem, recordCrashes, steeredLab,

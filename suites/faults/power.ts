@@ -1,8 +1,10 @@
 /** The power goes while a snapshot is taken, held, overflows or is destroyed; another guest finds the device as it should be, and
- *  nothing of the snapshot. Method: the request of a disk at which it goes is counted; of what was not flushed chance keeps a part.
+ *  nothing of the snapshot. Method: the request of a disk at which it goes is counted; of what was not flushed
+ *  chance keeps a part.
  *  Definitions for power.test.ts and power.long.test.ts. */
 import {
-  doomedGuest, expect, fileSystemKinds, judge, lookAtFiles, makeFileSystem, PowerSupply, Snapshot, steeredDisks, steeredLab, troubleOf,
+  doomedGuest, expect, fileSystemKinds, judge, lookAtFiles, makeFileSystem, PowerSupply, Snapshot, steeredDisks, steeredLab,
+  troubleOf,
   type Cut, type FaultLog, type FileSystem, type Lab, type FileWorker, type LabOptions, type Rng, type TestContext,
 } from '../fixtures/index.js';
 import { makeWorkers, params, setTheScene, states, type Scene, type State } from './crash.js';

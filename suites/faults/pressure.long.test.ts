@@ -1,7 +1,9 @@
-/** Memory that has to go to the device that is held, while its snapshot is made, is lost or ends: the memory comes back as it was.
+/** Memory that goes to the device that is held while its snapshot is made, is lost or ends: it comes back as it was.
  *  Method: a guest with little memory, whose swap is the device, writes more files into memory than it has. */
 import type { DiskSpec } from '../../vm/index.js';
-import { expect, filledSectors, limit, test, type Device, type FaultLog, type Lab, type LabOptions, type Snapshot } from '../fixtures/index.js';
+import {
+  expect, filledSectors, limit, test, type Device, type FaultLog, type Lab, type LabOptions, type Snapshot,
+} from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 const MEMORY_MIB = 128;

@@ -1,5 +1,5 @@
-/** The difference storage's file system is in trouble during the hold. Either the snapshot is lost, for the reason that there is, or
- *  its image is right; the device has all that was written to it, and when the trouble is over there is as much space as before.
+/** The difference storage's file system is in trouble during the hold. Either the snapshot is lost, for the reason that there is,
+ *  or its image is right; the device has all that was written to it, and when the trouble is over there is as much space as before.
  *  Method: overwrite a part of the device, make the trouble, overwrite the rest. Definitions for pressure.test.ts. */
 import {
   eventually, expect, filledSectors, makeFileSystem, type Device, type FaultLog, type FileSystem, type Lab, type LabOptions,
@@ -42,7 +42,8 @@ async function remount(l: Lab): Promise<void> {
 
 /** Leaves so much room in the file system. */
 export async function fillUp(l: Lab, left: number): Promise<string> {
-  await l.sh(`cat /dev/zero > ${DIR}/filler 2> /dev/null || true; sync; truncate -s "-$1" ${DIR}/filler; sync`, `${left}`);
+  const shrink = `truncate -s $(($(stat -c %s ${DIR}/filler) - $1)) ${DIR}/filler`;
+  await l.sh(`cat /dev/zero > ${DIR}/filler 2> /dev/null || true; sync; ${shrink}; sync`, `${left}`);
   return `${await l.sh(`stat -f -c %f ${DIR}`)} blocks are free`;
 }
 
@@ -67,8 +68,14 @@ export const troubles: readonly Trouble[] = (['ext4', 'XFS'] as const).flatMap((
     make: (l) => fillUp(l, 3 * MIB), end: emptyAgain, lost: ['ENOSPC'], seen: /cannot grow beyond/,
   },
   { what: 'is shut down', on, make: shutDown, end: remount, lost: ['EIO', 'ENOSPC'], seen: /shut.?down/i },
-  { what: 'has no name for the file any more', on, make: async (l) => `${await l.sh(`rm ${FILE}; ls ${DIR} | grep -c diff || true`)} names left` },
-  { what: 'is not mounted anywhere any more', on, make: (l) => l.sh(`umount -l ${DIR}; grep ${DIR} /proc/mounts || echo no mount`), end: mountAgain },
+  {
+    what: 'has no name for the file any more', on,
+    make: async (l) => `${await l.sh(`rm ${FILE}; ls ${DIR} | grep -c diff || true`)} names left`,
+  },
+  {
+    what: 'is not mounted anywhere any more', on, end: mountAgain,
+    make: (l) => l.sh(`umount -l ${DIR}; grep ${DIR} /proc/mounts || echo no mount`),
+  },
 ]);
 
 export const readOnly: readonly Trouble[] = (['ext4', 'XFS'] as const).map((on) => (

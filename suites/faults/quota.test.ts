@@ -4,7 +4,9 @@ import { expect, filledSectors, Snapshot, test, tool, type Lab } from '../fixtur
 import { blocksOfFile, DIR, FILE, fillUp, freeBlocks, MIB, mountStore, params } from './pressure.js';
 
 const USER = '1000';
-const quota = (l: Lab, bytes: number): Promise<unknown> => l.guest.run(['files', 'quota', l.disk('store').path, USER, `${bytes / 1024}`]);
+const quota = (l: Lab, bytes: number): Promise<unknown> => (
+  l.guest.run(['files', 'quota', l.disk('store').path, USER, `${bytes / 1024}`])
+);
 /** Root may exceed every quota: this caller is root without that right. */
 const create = (l: Lab): Promise<unknown> => (
   tool(l.guest, ['files', 'bounded', 'blksnapctl', 'snapshot', 'create', '--storage', FILE, '--limit', '8M'])
@@ -21,7 +23,9 @@ const files = [{ what: 'an empty file', bytes: 0 }, { what: 'a file that is larg
 
 for (const { errno, make } of shortages) {
   for (const { what, bytes } of files) {
-    test(`create fails with ${errno} and gives back what it got for ${what}`, { meta: { spec: ['DIF-02', 'DIF-06'] } }, async ({ lab, faults }) => {
+    test(`create fails with ${errno} and gives back what it got for ${what}`, {
+      meta: { spec: ['DIF-02', 'DIF-06'] },
+    }, async ({ lab, faults }) => {
       const l = await lab({ params });
       await mountStore(l, 'ext4', ['-O', 'quota'], 'usrquota');
       await l.sh(`truncate -s "$1" ${FILE}; chown ${USER} ${FILE}`, `${bytes}`);
@@ -36,12 +40,15 @@ for (const { errno, make } of shortages) {
       await l.sh(`rm -f ${DIR}/filler`);
       const snapshot = await l.createSnapshot({ storage: FILE, limit: '8M' });
       await snapshot.destroy();
-      faults.record({ kind: 'call', operation: 'create', point: `${errno}, ${what}`, hit, verdict: `${errno}, ${before.join(', ')} free; then the same succeeded` });
+      const verdict = `${errno}, ${before.join(', ')} free; then the same succeeded`;
+      faults.record({ kind: 'call', operation: 'create', point: `${errno}, ${what}`, hit, verdict });
     });
   }
 }
 
-test('the owner\'s quota does not end a hold: it is the kernel that lets the file grow', { meta: { spec: ['DIF-02', 'COW-01'] } }, async ({ lab, faults }) => {
+test('the owner\'s quota does not end a hold: it is the kernel that lets the file grow', {
+  meta: { spec: ['DIF-02', 'COW-01'] },
+}, async ({ lab, faults }) => {
   const l = await lab({ params });
   const data = l.disk('data');
   await data.fill(1);
@@ -55,5 +62,6 @@ test('the owner\'s quota does not end a hold: it is the kernel that lets the fil
   await expect(await (await snapshot.image(data)).sectors()).toHoldSectorsOf(filledSectors(capacity, 1));
   const size = Number(await l.sh(`stat -c %s ${FILE}`));
   expect(size).toBeGreaterThan(3 * MIB);
-  faults.record({ kind: 'call', operation: 'growth', point: 'EDQUOT', hit: `a file of ${size} bytes, whose owner may have ${3 * MIB}`, verdict: 'the image is right' });
+  const hit = `a file of ${size} bytes, whose owner may have ${3 * MIB}`;
+  faults.record({ kind: 'call', operation: 'growth', point: 'EDQUOT', hit, verdict: 'the image is right' });
 });

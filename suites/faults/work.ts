@@ -1,4 +1,5 @@
-/** What is done to files while the power may go: each worker has its own, and asks for promises of every kind, as the seed has it. */
+/** What is done to files while the power may go: each worker has its own, and asks for promises of
+ *  every kind, as the seed has it. */
 import type { FileStep, FileWorker, How, Rng } from '../fixtures/index.js';
 
 const FILES = 3;

@@ -78,7 +78,8 @@ export function changesOf(request: DiskRequest): Change[] {
 
 /** What there is when the log is ended, also where it has no mark. */
 export function crashAtEnd(log: readonly DiskRequest[], end: number): CrashState {
-  return crashPoints(log, end).at(-1) ?? { durable: [], volatile: log.filter((one) => changesData(one) && one.applied !== undefined) };
+  const changes = log.filter((request) => changesData(request) && request.applied !== undefined);
+  return crashPoints(log, end).at(-1) ?? { durable: [], volatile: changes };
 }
 
 /** What is there after a crash: all that is durable, and what `keep` says of the pieces that are not. */
