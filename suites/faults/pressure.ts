@@ -1,5 +1,5 @@
 /** The difference storage's file system is in trouble during the hold. Either the snapshot is lost, for the reason that there is,
- *  or its image is right; the device has all that was written to it, and when the trouble is over there is as much space as before.
+ *  or its image is right; the device has all that was written to it, and after the trouble there is as much space as before.
  *  Method: overwrite a part of the device, make the trouble, overwrite the rest. Definitions for pressure.test.ts. */
 import {
   eventually, expect, filledSectors, makeFileSystem, type Device, type FaultLog, type FileSystem, type Lab, type LabOptions,
