@@ -126,6 +126,24 @@ static int diff_storage_check(struct diff_storage *storage)
 }
 
 /*
+ * A file system that has become read-only, by an error or in an emergency,
+ * leaves its files open for writing, and relies on nobody doing it: ext4 warns.
+ */
+static bool diff_storage_is_read_only(struct diff_storage *storage)
+{
+	return sb_rdonly(storage->inode->i_sb);
+}
+
+static int diff_storage_fallocate(struct diff_storage *storage, int mode,
+				  sector_t from, sector_t nr)
+{
+	if (diff_storage_is_read_only(storage))
+		return -EROFS;
+	return vfs_fallocate(storage->file, mode, from << SECTOR_SHIFT,
+			     nr << SECTOR_SHIFT);
+}
+
+/*
  * Preallocate the next portion. What lies there already is not touched, so a
  * file that the user made large beforehand gets its holes filled.
  *
@@ -142,9 +160,8 @@ static int diff_storage_grow(struct diff_storage *storage)
 	noio = memalloc_noio_save();
 	ret = diff_storage_check(storage);
 	if (!ret)
-		ret = vfs_fallocate(storage->file, 0,
-				    storage->capacity << SECTOR_SHIFT,
-				    nr << SECTOR_SHIFT);
+		ret = diff_storage_fallocate(storage, 0,
+					     storage->capacity, nr);
 	memalloc_noio_restore(noio);
 
 	if (ret == -ENOMEM)
@@ -222,10 +239,9 @@ static void diff_storage_give_space_back(struct diff_storage *storage)
 
 	for (;;) {
 		/* Holes that were filled, where the file system can do that. */
-		holes = vfs_fallocate(storage->file,
-				      FALLOC_FL_PUNCH_HOLE |
-				      FALLOC_FL_KEEP_SIZE, 0,
-				      end << SECTOR_SHIFT);
+		holes = diff_storage_fallocate(storage,
+					       FALLOC_FL_PUNCH_HOLE |
+					       FALLOC_FL_KEEP_SIZE, 0, end);
 		ret = vfs_truncate(&storage->file->f_path,
 				   storage->size_at_start);
 		if (holes == -ENOMEM && !ret)
@@ -444,6 +460,8 @@ static int diff_storage_rw(struct diff_storage *storage, loff_t pos,
 		iocb.ki_flags &= ~IOCB_DIRECT;
 
 	if (iov_iter_rw(iter) == WRITE) {
+		if (diff_storage_is_read_only(storage))
+			return -EROFS;
 		file_start_write(file);
 		ret = file->f_op->write_iter(&iocb, iter);
 		file_end_write(file);

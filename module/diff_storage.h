@@ -43,6 +43,8 @@ struct inode;
  * @used:		sectors handed out
  * @grow_wq:		its own, as writers wait for it when memory is short
  * @grow_work:		preallocates the next portion
+ * @grow_tries:		tries to grow that had no memory, in a row
+ * @asked:		end of what was ever preallocated or tried to be, sectors
  * @grown:		called with @grown_arg after each try to grow; may sleep
  * @grown_arg:		argument of @grown
  */

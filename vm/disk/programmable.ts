@@ -77,6 +77,7 @@ export class ProgrammableDisk {
   readonly #holds: { readonly hold: Hold; readonly at: 'arrival' | 'answer' }[] = [];
   readonly #failing: Failing[] = [];
   readonly #watchers = new Set<() => void>();
+  readonly #listeners = new Set<(request: DiskRequest) => void>();
   #log: Entry[] = [];
   #hasPower = true;
 
@@ -118,6 +119,17 @@ export class ProgrammableDisk {
     return find() as Entry;
   }
 
+  /** A moment of its own: whatever has come, was done or was told has a smaller number, and what follows a larger one. */
+  moment(): number {
+    return this.#moments.next();
+  }
+
+  /** Calls with each request as it comes, before anything is done with it. Returns how to end that. */
+  watch(listener: (request: DiskRequest) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** From now on nothing is applied or answered, what is held and what comes: the mains have failed. */
   mainsFailure(): void {
     this.#hasPower = false;
@@ -138,6 +150,7 @@ export class ProgrammableDisk {
       data: this.keepData ? incoming.data : undefined,
     };
     this.#log.push(entry);
+    for (const listener of [...this.#listeners]) listener(entry);
     this.#handle(entry, this.#actions(entry, incoming, answer));
     this.#changed();
   }

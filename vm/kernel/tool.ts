@@ -1,4 +1,4 @@
-/** Builds our static programs: those that run in guests (agent, blkio, leftovers, blksnapctl), and small ones for the host. */
+/** Builds our static programs: those that run in guests (agent, blkio, files, leftovers, blksnapctl), and small ones for the host. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,7 @@ export type Programs = Readonly<Record<string, string>>;
 const GUEST_PROGRAMS: Programs = {
   agent: 'vm/guest/agent',
   blkio: 'vm/guest/tools/blkio.c',
+  files: 'vm/guest/tools/files.c',
   leftovers: 'vm/guest/tools/leftovers.c',
   blksnapctl: 'module/tool',
 };
