@@ -100,8 +100,8 @@ int diff_area_read_image(struct diff_area *area, struct bio *bio,
 	u64 chunk = blksnap_unit_of(iter.bi_sector, area->shift);
 	struct diff_reader reader = { .chunk = chunk };
 	struct diff_copy *copy;
+	int ret = 0, lost;
 	u64 stored;
-	int ret = 0;
 
 	spin_lock_irq(&area->lock);
 	if (diff_area_is_over(area)) {
@@ -125,6 +125,10 @@ int diff_area_read_image(struct diff_area *area, struct bio *bio,
 					&bio->bi_io_vec[iter.bi_idx],
 					count_bvecs(bio, iter),
 					iter.bi_bvec_done, iter.bi_size);
+		/* After the read: what is lost by now may be what was read. */
+		lost = diff_storage_lost(area->storage);
+		if (lost)
+			diff_area_fail(area, lost);
 	} else if (copy) {
 		sector_t start = blksnap_unit_start(chunk, area->shift);
 

@@ -28,6 +28,8 @@ static void diff_copy_store_work(struct work_struct *work)
 					 copy->place << SECTOR_SHIFT,
 					 copy->pages, len >> PAGE_SHIFT, 0, len,
 					 true);
+	if (!ret)
+		ret = diff_storage_lost(area->storage);
 	diff_area_copy_stored(area, copy, ret);
 }
 

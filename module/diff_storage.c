@@ -239,6 +239,13 @@ static void diff_storage_use_cache(struct diff_storage *storage)
 			     __GFP_NOWARN);
 }
 
+/* Errors from before are those of others, or were told of. */
+static void diff_storage_forget_lost(struct diff_storage *storage)
+{
+	errseq_check_and_advance(&storage->inode->i_mapping->wb_err,
+				 &storage->cache_errors);
+}
+
 struct diff_storage *diff_storage_create(int fd, sector_t limit,
 					 void (*grown)(void *arg), void *arg)
 {
@@ -277,6 +284,7 @@ struct diff_storage *diff_storage_create(int fd, sector_t limit,
 	if (ret)
 		goto out_wq;
 	storage->old_gfp = mapping_gfp_mask(storage->inode->i_mapping);
+	diff_storage_forget_lost(storage);
 	if (diff_storage_can_direct(storage))
 		storage->writes_direct = true;
 	else
@@ -478,6 +486,12 @@ int diff_storage_write(struct diff_storage *storage, loff_t pos,
 	return ret;
 }
 
+int diff_storage_lost(struct diff_storage *storage)
+{
+	return errseq_check(&storage->inode->i_mapping->wb_err,
+			    READ_ONCE(storage->cache_errors));
+}
+
 int diff_storage_sync(struct diff_storage *storage)
 {
 	unsigned int noio = memalloc_noio_save();
@@ -485,6 +499,7 @@ int diff_storage_sync(struct diff_storage *storage)
 
 	ret = vfs_fsync(storage->file, 0);
 	memalloc_noio_restore(noio);
+	diff_storage_forget_lost(storage);
 	return ret;
 }
 

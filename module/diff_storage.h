@@ -13,6 +13,7 @@
 #ifndef BLKSNAP_DIFF_STORAGE_H
 #define BLKSNAP_DIFF_STORAGE_H
 
+#include <linux/errseq.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -31,6 +32,7 @@ struct inode;
  * @old_gfp:		how its page cache was allocated before it was ours
  * @size_at_start:	size of a regular file when it was handed over, bytes
  * @writes_direct:	chunks are written past the page cache
+ * @cache_errors:	errors of its page cache that are not ours
  * @portion:		sectors to grow by
  * @limit:		sectors that may be used at most
  * @lock:		protects the rest
@@ -50,6 +52,7 @@ struct diff_storage {
 	gfp_t old_gfp;
 	loff_t size_at_start;
 	bool writes_direct;
+	errseq_t cache_errors;
 	sector_t portion;
 	sector_t limit;
 	spinlock_t lock; /* irq-safe, for the account below */
@@ -113,6 +116,14 @@ int diff_storage_write(struct diff_storage *storage, loff_t pos,
  */
 bool diff_storage_is_writing(void);
 
+/*
+ * What was written through the page cache may be lost when it is written to the
+ * disk, long after diff_storage_write(), and what is read then is older.
+ * Context: any. Return: 0, or why something that was written is lost.
+ */
+int diff_storage_lost(struct diff_storage *storage);
+
+/* Bring all to the disk. What is lost so far is told of here, and only here. */
 int diff_storage_sync(struct diff_storage *storage);
 int diff_storage_read(struct diff_storage *storage, loff_t pos,
 		      const struct bio_vec *bvec, unsigned int nr_bvecs,
