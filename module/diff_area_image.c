@@ -125,6 +125,9 @@ int diff_area_read_image(struct diff_area *area, struct bio *bio,
 					&bio->bi_io_vec[iter.bi_idx],
 					count_bvecs(bio, iter),
 					iter.bi_bvec_done, iter.bi_size);
+		/* Then no chunk in it can be trusted. */
+		if (diff_storage_is_lost(area->storage))
+			diff_area_fail(area, -EIO);
 	} else if (copy) {
 		sector_t start = blksnap_unit_start(chunk, area->shift);
 

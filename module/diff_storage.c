@@ -539,6 +539,11 @@ int diff_storage_write(struct diff_storage *storage, loff_t pos,
 	return ret;
 }
 
+bool diff_storage_is_lost(struct diff_storage *storage)
+{
+	return READ_ONCE(storage->is_lost);
+}
+
 int diff_storage_sync(struct diff_storage *storage)
 {
 	unsigned int noio = memalloc_noio_save();

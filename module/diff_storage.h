@@ -121,6 +121,13 @@ int diff_storage_write(struct diff_storage *storage, loff_t pos,
  */
 bool diff_storage_is_writing(void);
 
+/*
+ * Whether a read or a write has found that the storage does not hold what was
+ * stored: it was cut, or its page cache could not be written to the disk. It
+ * stays so. Context: any.
+ */
+bool diff_storage_is_lost(struct diff_storage *storage);
+
 int diff_storage_sync(struct diff_storage *storage);
 int diff_storage_read(struct diff_storage *storage, loff_t pos,
 		      const struct bio_vec *bvec, unsigned int nr_bvecs,

@@ -79,3 +79,18 @@ test('a stored chunk that cannot be read is an I/O error of the image, never oth
   await expect(s.image.read(at(3), SECTOR)).rejects.toMatchObject({ errno: 'EIO' });
   expect(await aio(s.data, [{ offset: at(5), length: SECTOR }])).toEqual([SECTOR]);
 });
+
+test('what was written to the image and is lost on its way to the disk costs the image, which never goes back to older data', {
+  meta: { spec: ['COW-06', 'IMG-03', 'EVT-02'] },
+}, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  expect(await aio(s.image, [{ offset: at(3, 9), length: 2 * SECTOR, byte: 0x77 }])).toEqual([2 * SECTOR]);
+  expect((await s.image.read(at(3, 9), SECTOR)).equals(Buffer.alloc(SECTOR, 0x77))).toBe(true);
+  // It is in the storage's page cache by now.
+  s.store.fail({ kind: 'write' }, 'EIO', 1);
+  await expect(s.l.disk('store').flush()).rejects.toMatchObject({ errno: 'EIO' });
+  await s.l.sh('echo 3 > /proc/sys/vm/drop_caches');
+
+  await expect(s.image.read(at(3, 9), SECTOR)).rejects.toMatchObject({ errno: 'EIO' });
+  await expectLost(s);
+});

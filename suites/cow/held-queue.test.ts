@@ -1,19 +1,9 @@
 /** While a copy is on its way its device's queue may be frozen, and the device removed: both end with the copy, and the write too.
  *  Method: the disk holds the read of the old data, with one write parked behind it; the other thing begins, and is seen to wait in
  *  the kernel; another write comes, behind the freeze. Then the disk lets the read go, and all must end. */
-import { aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, startAio, test, type Steered } from '../fixtures/index.js';
+import { aio, CHUNK, expect, expectFrozen, freezeSteered, startAio, startStuck, test } from '../fixtures/index.js';
 
 const at = (chunk: number): number => chunk * CHUNK;
-
-/** Begins a script in the guest; resolves once it waits in the kernel, or has ended. */
-async function startWaiting({ l }: Steered, script: string, ...args: readonly string[]) {
-  const command = l.guest.start(['/bin/sh', '-e', '-c', `echo $$; ${script}`, 'sh', ...args], { timeoutMs: 60_000 });
-  command.end();
-  const pid = await new Promise<string>((resolve) => { command.onStdout((data) => resolve(data.toString().trim())); });
-  const state = 'grep State "/proc/$1/status" 2>/dev/null || echo ended';
-  await eventually('waiting in the kernel', () => l.sh(state, pid), (seen) => seen === 'ended' || /disk sleep|zombie/.test(seen));
-  return command;
-}
 
 const freezes: readonly (readonly [what: string, script: string])[] = [
   ['the scheduler is changed', 'echo mq-deadline > "/sys/block/$1/queue/scheduler"'],
@@ -29,7 +19,7 @@ for (const [what, script] of freezes) {
     await hold.next();
     await parked.submitted;
 
-    const change = await startWaiting(s, script, s.data.name);
+    const { command: change } = await startStuck(s.l, script, s.data.name);
     const behind = startAio(s.data, [{ offset: at(4), length: 4096 }, { offset: at(3) + 8192, length: 4096 }]);
     hold.release();
     expect((await change.result).exitCode).toBe(0);
@@ -45,7 +35,7 @@ test('a detach while a copy is on its way is refused and does not wait for ever,
   const parked = startAio(s.data, [{ offset: at(3), length: 4096 }]);
   await hold.next();
   await parked.submitted;
-  const detach = await startWaiting(s, 'exec blksnapctl detach "$1"', s.data.path);
+  const { command: detach } = await startStuck(s.l, 'exec blksnapctl detach "$1"', s.data.path);
   hold.release();
   expect((await detach.result).stderr.toString()).toContain('EBUSY');
   expect(await parked.done).toEqual([4096]);
@@ -63,7 +53,7 @@ test('a disk removed while a copy of it is on its way goes when that has ended, 
   await parked.submitted;
 
   const unbind = 'd=$(basename "$(readlink -f "/sys/block/$1/device")"); echo "$d" > /sys/bus/virtio/drivers/virtio_blk/unbind';
-  const removal = await startWaiting(s, unbind, s.data.name);
+  const { command: removal } = await startStuck(s.l, unbind, s.data.name);
   hold.release();
   expect((await removal.result).exitCode).toBe(0);
   // It was on its way to a device that goes: both ends are right, none is not.

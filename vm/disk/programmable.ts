@@ -55,6 +55,7 @@ export interface HoldOptions {
 interface Failing {
   readonly match: RequestMatch;
   readonly errno: DiskErrno;
+  readonly appliedSectors: (request: DiskRequest) => number;
   left: number;
 }
 
@@ -105,9 +106,10 @@ export class ProgrammableDisk {
     return hold;
   }
 
-  /** Fails requests as they come: the next that match, by default all from now on. Returns how to end that. */
-  fail(match: RequestMatch, errno: DiskErrno, times = Infinity): () => void {
-    const failing = { match, errno, left: times };
+  /** Fails requests as they come: the next that match, by default all from now on. Of a write, so many sectors are written
+   *  nevertheless (default none). Returns how to end that. */
+  fail(match: RequestMatch, errno: DiskErrno, times = Infinity, appliedSectors: Failing['appliedSectors'] = () => 0): () => void {
+    const failing = { match, errno, appliedSectors, left: times };
     this.#failing.push(failing);
     return () => { failing.left = 0; };
   }
@@ -169,7 +171,7 @@ export class ProgrammableDisk {
     const failing = this.#failing.find(({ match, left }) => left > 0 && matches(entry, match));
     if (failing) {
       failing.left -= 1;
-      actions.fail(failing.errno, 0);
+      actions.fail(failing.errno, failing.appliedSectors(entry));
       return;
     }
     const rule = this.#holds.find(({ hold }) => hold.isOpen && matches(entry, hold.match));

@@ -1,0 +1,12 @@
+/** A diagonal of the grid of gone.long.test.ts: each phase and each thing that goes, at least once. */
+import { limit, test } from '../fixtures/index.js';
+import { fillCell, isQuick, phases, things } from './gone.js';
+
+for (const [row, phase] of phases.entries()) {
+  for (const [column, thing] of things.entries()) {
+    if (!isQuick(row, column)) continue;
+    test(`${phase.name}: ${thing.what}`, { timeout: limit(90_000), meta: { spec: ['SNP-05', 'FLT-10', 'COW-06'] } }, async ({ lab, faults }) => {
+      await fillCell(lab, phase, thing, faults);
+    });
+  }
+}
