@@ -36,6 +36,14 @@ export class HeldRequest {
     this.#actions.answer();
   }
 
+  /** Tells the guest that its data was written, and does not write it: a disk that lies. */
+  forge(): void {
+    if (this.#over) throw new RangeError('the request was answered before');
+    if (this.request.kind === 'read') throw new RangeError('a read has no data but its own');
+    this.#over = true;
+    this.#actions.answer();
+  }
+
   /** Tells the guest that it failed. Of a write, that many sectors are written nevertheless (default none). */
   fail(errno: DiskErrno, appliedSectors = 0): void {
     if (this.#over) throw new RangeError('the request was answered before');

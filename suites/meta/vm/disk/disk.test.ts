@@ -118,6 +118,20 @@ test('a held request fails with the errno given, and a write may fail with a par
   expect(disk.requests()[0]).toMatchObject({ errno: 'ENOSPC', applied: undefined });
 });
 
+test('a forged write is not on the disk, and its client hears that it is; a read cannot be forged', async ({ rig: { client, disk, onDisk } }) => {
+  const hold = disk.hold({});
+  client.request(Command.write, 0, SECTOR, { data: bytes(1, 1) });
+  (await hold.next()).forge();
+  expect((await client.reply()).errno).toBe(0);
+  expect((await onDisk()).slice(0, 1)).toEqual([0]);
+  client.request(Command.read, 0, SECTOR);
+  const read = await hold.next();
+  expect(() => { read.forge(); }).toThrow(RangeError);
+  read.release();
+  await client.reply();
+  expect((await client.take(SECTOR))[0]).toBe(0);
+});
+
 test('a rule fails as many requests as it says', async ({ rig: { client, disk } }) => {
   disk.fail({ kind: 'read' }, 'EIO', 1);
   client.request(Command.read, 0, SECTOR);
