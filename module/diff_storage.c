@@ -92,6 +92,39 @@ static int diff_storage_check_file(struct file *file)
 	return 0;
 }
 
+static bool diff_storage_is_cut(struct diff_storage *storage)
+{
+	unsigned long flags;
+	sector_t capacity;
+
+	if (diff_storage_is_bdev(storage))
+		return false;
+	spin_lock_irqsave(&storage->lock, flags);
+	capacity = storage->capacity;
+	spin_unlock_irqrestore(&storage->lock, flags);
+	return i_size_read(storage->inode) < capacity << SECTOR_SHIFT;
+}
+
+/*
+ * What somebody cuts off the file would be read as zeroes as soon as the next
+ * chunk is written behind it. What was written through the page cache and did
+ * not get to the device would be read as what is there instead. Neither passes.
+ * Return: 0 or -EIO.
+ */
+static int diff_storage_check(struct diff_storage *storage)
+{
+	errseq_t *wb_err = &storage->inode->i_mapping->wb_err;
+
+	if (READ_ONCE(storage->is_lost))
+		return -EIO;
+	if (!errseq_check(wb_err, storage->wb_err) &&
+	    !diff_storage_is_cut(storage))
+		return 0;
+	if (!xchg(&storage->is_lost, true))
+		pr_err("difference storage has lost what it had\n");
+	return -EIO;
+}
+
 /*
  * Preallocate the next portion. What lies there already is not touched, so a
  * file that the user made large beforehand gets its holes filled.
@@ -107,8 +140,11 @@ static int diff_storage_grow(struct diff_storage *storage)
 	/* It may fail and have got a part. */
 	storage->asked = storage->capacity + nr;
 	noio = memalloc_noio_save();
-	ret = vfs_fallocate(storage->file, 0, storage->capacity << SECTOR_SHIFT,
-			    nr << SECTOR_SHIFT);
+	ret = diff_storage_check(storage);
+	if (!ret)
+		ret = vfs_fallocate(storage->file, 0,
+				    storage->capacity << SECTOR_SHIFT,
+				    nr << SECTOR_SHIFT);
 	memalloc_noio_restore(noio);
 
 	if (ret == -ENOMEM)
@@ -277,6 +313,9 @@ struct diff_storage *diff_storage_create(int fd, sector_t limit,
 	if (ret)
 		goto out_wq;
 	storage->old_gfp = mapping_gfp_mask(storage->inode->i_mapping);
+	/* What failed before was somebody else's. */
+	errseq_check_and_advance(&storage->inode->i_mapping->wb_err,
+				 &storage->wb_err);
 	if (diff_storage_can_direct(storage))
 		storage->writes_direct = true;
 	else
@@ -393,6 +432,10 @@ static int diff_storage_rw(struct diff_storage *storage, loff_t pos,
 	struct kiocb iocb;
 	ssize_t ret;
 
+	/* Before, as a write may make long again what was cut. */
+	ret = diff_storage_check(storage);
+	if (ret)
+		return ret;
 	init_sync_kiocb(&iocb, file);
 	iocb.ki_pos = pos;
 	if (direct)
@@ -409,7 +452,7 @@ static int diff_storage_rw(struct diff_storage *storage, loff_t pos,
 	}
 	if (ret < 0)
 		return ret;
-	return ret == len ? 0 : -EIO;
+	return ret == len ? diff_storage_check(storage) : -EIO;
 }
 
 bool diff_storage_is_writing(void)

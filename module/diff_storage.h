@@ -13,6 +13,7 @@
 #ifndef BLKSNAP_DIFF_STORAGE_H
 #define BLKSNAP_DIFF_STORAGE_H
 
+#include <linux/errseq.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -29,8 +30,10 @@ struct inode;
  * @file:		where it lies, our own reference
  * @inode:		what has its data
  * @old_gfp:		how its page cache was allocated before it was ours
+ * @wb_err:		what writing back its page cache had failed with before
  * @size_at_start:	size of a regular file when it was handed over, bytes
  * @writes_direct:	chunks are written past the page cache
+ * @is_lost:		it does not hold any more what was stored
  * @portion:		sectors to grow by
  * @limit:		sectors that may be used at most
  * @lock:		protects the rest
@@ -48,8 +51,10 @@ struct diff_storage {
 	struct file *file;
 	struct inode *inode;
 	gfp_t old_gfp;
+	errseq_t wb_err;
 	loff_t size_at_start;
 	bool writes_direct;
+	bool is_lost;
 	sector_t portion;
 	sector_t limit;
 	spinlock_t lock; /* irq-safe, for the account below */
@@ -101,7 +106,8 @@ int diff_storage_alloc(struct diff_storage *storage, sector_t nr,
 /*
  * Write or read @len bytes at @pos (bytes). A chunk as a whole is written with
  * @direct, and is aligned to a page then. Context: sleeps, no locks held.
- * Return: 0 or a negative errno; a short transfer is -EIO.
+ * Return: 0 or a negative errno; a short transfer is -EIO. So is every one from
+ * when the file was cut, or something that seemed to be written was not.
  */
 int diff_storage_write(struct diff_storage *storage, loff_t pos,
 		       const struct bio_vec *bvec, unsigned int nr_bvecs,
