@@ -10,7 +10,8 @@ const buildTimeoutMs = 600_000;
 const checkTimeoutMs = 120_000;
 const phase = 'kernel style';
 
-const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?:fixtures|rig)\/).*\.[ch]$/;
+/** Programs are not: module/tool/ and suites/fixtures/guest/. */
+const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?:fixtures\/(?!guest\/)|rig\/)).*\.[ch]$/;
 /** Modules of the tests' own. */
 const testModules = [
   ...['probe', 'testdisk', 'kmemleak-setup', 'failalloc'].map((name) => `suites/fixtures/${name}/`),
