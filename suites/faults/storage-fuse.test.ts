@@ -1,0 +1,116 @@
+/** A difference storage whose file system answers short, with errors, late or never again: the image fails, the device has what was written,
+ *  and destroy ends. Method: the file system is a program of the test's, which answers the n-th request of a kind as it is told. */
+import { CHUNK, aio, expect, filledSectors, limit, mountFuseStore, startAio, test, type Device, type FuseHow, type FuseOp, type FuseStore, type Lab, type Snapshot } from '../fixtures/index.js';
+import { fileLab, overwrite, SECTOR } from './storage-file.js';
+
+interface OnFuse {
+  readonly l: Lab;
+  readonly store: FuseStore;
+  readonly data: Device;
+  readonly snapshot: Snapshot;
+  readonly image: Device;
+}
+
+async function freezeOnFuse(lab: (options: typeof fileLab) => Promise<Lab>): Promise<OnFuse> {
+  const l = await lab(fileLab);
+  const store = await mountFuseStore(l);
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data, { storage: store.file, limit: '8M' });
+  return { l, store, data, snapshot, image: await snapshot.image(data) };
+}
+
+async function expectDeviceRight({ data, snapshot }: OnFuse): Promise<void> {
+  await snapshot.destroy();
+  await data.fill(2);
+  await expect(await data.hostSectors()).toHoldSectorsOf(filledSectors(await data.size(), 2));
+}
+
+/** A chunk is stored by two writes. What follows a first half, the kernel tries once more in another way. */
+const stores: readonly { nth: number; how: FuseHow; error: string | null }[] = [
+  { nth: 1, how: 'short', error: null }, { nth: 2, how: 'short', error: null }, { nth: 2, how: 'EIO', error: null },
+  { nth: 1, how: 'EIO', error: 'EIO' }, { nth: 1, how: 'ENOSPC', error: 'ENOSPC' }, { nth: 1, how: 'die', error: 'ECONNABORTED' },
+];
+
+for (const { nth, how, error } of stores) {
+  const end = error === null ? 'is stored all the same' : 'costs the image and nothing else';
+  test(`a store whose write ${nth} is answered ${how} ${end}`, { timeout: limit(120_000), meta: { spec: ['DIF-05', 'COW-06'] } }, async ({ lab, faults }) => {
+    const s = await freezeOnFuse(lab);
+    await s.store.fail('write', nth, how);
+    expect(await overwrite(s.data, 3, 1)).toEqual([4096]);
+    const hit = await s.store.hit();
+    if (error === null) {
+      await expect(await s.image.sectors()).toHoldSectorsOf(filledSectors(await s.data.size(), 1));
+    } else {
+      expect(await s.snapshot.waitEvent()).toMatchObject({ event: 'corrupted', error_name: error });
+      for (const chunk of [3, 6]) await expect(s.image.read(chunk * CHUNK, SECTOR)).rejects.toMatchObject({ errno: 'EIO' });
+    }
+    await expectDeviceRight(s);
+    faults.record({ kind: 'io', operation: 'store to a file system of a program', point: `write ${nth}: ${how}`, hit, verdict: error ?? 'the image is right' });
+  });
+}
+
+for (const how of ['short', 'broken', 'die'] as const) {
+  test(`a stored chunk whose read is answered ${how} is an I/O error of the image`, { timeout: limit(120_000), meta: { spec: ['DIF-05', 'COW-06'] } }, async ({ lab, faults }) => {
+    const s = await freezeOnFuse(lab);
+    for (const chunk of [3, 5]) expect(await overwrite(s.data, chunk, 1)).toEqual([4096]);
+    await s.store.fail('read', 1, how);
+    // Until the copy's memory is given back, the image may answer from there.
+    let hit = '';
+    let ended = 'right data';
+    for (let sector = 8; hit === '' && sector < CHUNK / SECTOR; sector += 8) {
+      ended = await s.image.read(3 * CHUNK + sector * SECTOR, SECTOR).then(() => 'right data', (error: { errno?: string }) => error.errno ?? 'no errno');
+      if (ended !== 'right data') hit = await s.store.hit();
+    }
+    expect(ended).toBe('EIO');
+    expect(await overwrite(s.data, 7, 1)).toEqual([4096]);
+    await expectDeviceRight(s);
+    faults.record({ kind: 'io', operation: 'read from a file system of a program', point: how, hit, verdict: ended });
+  });
+}
+
+test('a store that stalls and goes on is as if nothing had been', { timeout: limit(120_000), meta: { spec: ['DIF-05', 'COW-01', 'IMG-02'] } }, async ({ lab, faults }) => {
+  const s = await freezeOnFuse(lab);
+  await s.store.fail('write', 1, 'stall');
+  expect(await overwrite(s.data, 3, 1)).toEqual([4096]);
+  const hit = await s.store.hit();
+  // Others are stored meanwhile, and this one is read from memory.
+  expect(await overwrite(s.data, 5, 2)).toEqual([4096, 4096]);
+  await expect(await s.image.sectorsAt(3 * CHUNK, CHUNK)).toHoldSectorsOf({ what: 'version 1', sums: filledSectors(4 * CHUNK, 1).sums.slice(3 * CHUNK / SECTOR) });
+  s.store.go();
+  await expect(await s.image.sectors()).toHoldSectorsOf(filledSectors(await s.data.size(), 1));
+  await expectDeviceRight(s);
+  faults.record({ kind: 'stall', operation: 'store to a file system of a program', point: 'write 1, then goes on', hit, verdict: 'the image is right' });
+});
+
+test('destroy ends when the program of a stalled store dies', { timeout: limit(120_000), meta: { spec: ['SNP-01', 'COW-06', 'SNP-06'] } }, async ({ lab, faults }) => {
+  const s = await freezeOnFuse(lab);
+  await s.store.fail('write', 1, 'stall');
+  const writer = startAio(s.data, [{ offset: 3 * CHUNK, length: 4096 }]);
+  const hit = await s.store.hit();
+  expect(await writer.done).toEqual([4096]);
+  const destroyed = s.snapshot.destroy();
+  await s.store.die();
+  await destroyed;
+  expect(await aio(s.data, [{ offset: 3 * CHUNK, length: 4096 }])).toEqual([4096]);
+  faults.record({ kind: 'stall', operation: 'destroy', point: 'a store stalls, its program dies', hit, verdict: 'destroyed' });
+});
+
+/** Growth and the end of the storage: the request, and whether the snapshot gets full by it. */
+const others: readonly { op: FuseOp; how: FuseHow; isFull: boolean }[] = [
+  { op: 'allocate', how: 'EIO', isFull: true }, { op: 'allocate', how: 'die', isFull: false },
+  { op: 'truncate', how: 'EIO', isFull: false }, { op: 'truncate', how: 'die', isFull: false },
+];
+
+for (const { op, how, isFull } of others) {
+  test(`${op === 'allocate' ? 'growth' : 'giving back'} that is answered ${how} leaves the device right, and destroy ends`, { timeout: limit(120_000), meta: { spec: ['DIF-02', 'DIF-06', 'COW-06'] } }, async ({ lab, faults }) => {
+    const s = await freezeOnFuse(lab);
+    await s.store.fail(op, 1, how);
+    // Nine chunks are more than the two megabytes that there are at first.
+    if (op === 'allocate') for (let chunk = 0; chunk < 9; chunk++) expect(await overwrite(s.data, chunk, 1)).toEqual([4096]);
+    if (isFull) expect(await s.snapshot.waitEvent()).toMatchObject({ error_name: 'ENOSPC' });
+    await expectDeviceRight(s);
+    faults.record({ kind: 'io', operation: op === 'allocate' ? 'growth' : 'destroy', point: `${op}: ${how}`, hit: await s.store.hit(), verdict: 'the device is right, destroyed' });
+  });
+}
