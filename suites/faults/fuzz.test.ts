@@ -4,7 +4,7 @@
 import { expect, fuzzLab, limit, readCorpus, replay, test } from '../fixtures/index.js';
 import { expectRight, fuzzSeed, spec, verdictOf } from './fuzz.js';
 
-const CALLS = 3000;
+const CALLS = 4000;
 const SEEDS = 2;
 /** Calls that race need not break at the first try. */
 const TIMES = 8;
