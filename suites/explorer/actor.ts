@@ -14,8 +14,8 @@ export class NoAnswerError extends Error {
 }
 
 interface Waiting {
-  resolve(answer: Answer): void;
-  reject(error: unknown): void;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class Actor {

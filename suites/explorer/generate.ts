@@ -61,6 +61,7 @@ class Maker {
     const ready = open.filter(({ areas }) => areas.length > 0 && areas.every(({ error }) => error === 0));
     const taken = snapshots.filter(({ isTaken }) => isTaken);
     const lost = snapshots.filter(({ areas }) => areas.length > 0 && areas.every(({ error }) => error !== 0));
+    const told = snapshots.filter(({ events }) => events.length > 0);
     const images = taken.flatMap(({ slot, areas }) => areas.map(({ device }) => ({ slot, dev: device.index })));
     const pick = <T>(items: readonly T[]): T => this.#random.pick(items);
     const image = () => pick(images);
@@ -71,9 +72,10 @@ class Maker {
       when(60, free.length > 0 && open.length === 0 && snapshots.length < SLOTS, () => this.#create()),
       when(90, free.length > 0 && open.length > 0, () => ({ do: 'add', slot: pick(open).slot, dev: pick(free).index })),
       when(80, ready.length > 0, () => ({ do: 'take', slot: pick(ready).slot })),
-      when(18, taken.length > 0, () => ({ do: 'destroy', slot: pick(taken).slot })),
+      when(4, open.length > 0, () => ({ do: 'take', slot: pick(open).slot })),
+      when(26, taken.length > 0, () => ({ do: 'destroy', slot: pick(taken).slot })),
       when(40, lost.length > 0, () => ({ do: 'destroy', slot: pick(lost).slot })),
-      when(10, lost.length > 0, () => ({ do: 'event', slot: pick(lost).slot })),
+      when(20, told.length > 0, () => ({ do: 'event', slot: pick(told).slot })),
       when(100, true, () => this.#write()),
       when(8, true, () => ({ do: 'zero', dev: this.#dev(), ...this.#range() })),
       when(12, true, () => ({ do: 'discard', dev: this.#dev(), ...this.#range() })),

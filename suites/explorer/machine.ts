@@ -25,11 +25,11 @@ export interface Stage {
 
 const FOLDER = '/tmp/explorer';
 
-/** Makes a fresh guest ready for sequences. */
-export async function setStage(lab: Lab): Promise<Stage> {
+/** Makes a fresh guest ready for sequences; with the folder for those that store on ext4. */
+export async function setStage(lab: Lab, hasFolder = true): Promise<Stage> {
   const actor = new Actor(lab);
   const path = (name: string): string => lab.disk(name).path;
-  await lab.sh('mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$1"; mkdir -p "$2"; mount "$1" "$2"', path('folder'), FOLDER);
+  if (hasFolder) await lab.sh('mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$1"; mkdir -p "$2"; mount "$1" "$2"', path('folder'), FOLDER);
   const parted = path('parted');
   const paths = [[path('first'), path('first')], [path('second'), path('second')], [`${parted}1`, parted]] as const;
   const [, ...answers] = await actor.ask([
@@ -44,5 +44,5 @@ export async function setStage(lab: Lab): Promise<Stage> {
 /** Takes it down again, so that what a sequence has left behind can be looked for. */
 export async function clearStage({ lab, actor }: Stage): Promise<void> {
   await actor.end();
-  await lab.sh('umount "$1"', FOLDER);
+  await lab.sh('! grep -q " $1 " /proc/mounts || umount "$1"', FOLDER);
 }

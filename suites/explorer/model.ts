@@ -4,7 +4,7 @@ import { CbtModel, unitSize } from '../oracle/cbt.js';
 import { Backups } from './backup.js';
 import { Content } from './content.js';
 import { DEVICE_SECTORS, DEVICES, errno, PARTITION, PARTITION_MAX, SECTOR, SLOTS, type Params, type Range } from './steps.js';
-import { Storage } from './storage.js';
+import type { Storage } from './storage.js';
 
 const COUNT_MAX = 2_097_152;
 const SHIFT_MAX = 26;

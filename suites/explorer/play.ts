@@ -35,6 +35,13 @@ export async function play(stage: Stage, sequence: Sequence, coverage?: Coverage
   const last = sequence.steps.length + 1;
   await run(stage, checkAll(model, names), 'the check at the end', last);
   await run(stage, end(model, names), 'taking all down', last);
+  await stage.lab.checkKlog().catch((error: unknown) => { throw asMismatch(error, 'the kernel log', last); });
+}
+
+/** What is no fault of the product stays what it is. */
+function asMismatch(error: unknown, what: string, played: number): unknown {
+  const isProduct = error instanceof Error && 'blame' in error && error.blame === 'product';
+  return isProduct ? new MismatchError(`${what}: ${error.message}`, played) : error;
 }
 
 async function run({ actor, lab }: Stage, calls: readonly Call[], what: string, played: number): Promise<void> {
@@ -43,8 +50,8 @@ async function run({ actor, lab }: Stage, calls: readonly Call[], what: string, 
   try {
     answers = await actor.ask(calls.map(({ line }) => line));
   } catch (error) {
-    await lab.checkKlog().catch((splat: unknown) => { throw new MismatchError(`${what}: ${String(splat)}`, played); });
-    throw new MismatchError(`${what}: ${String(error)}`, played);
+    await lab.checkKlog().catch((splat: unknown) => { throw asMismatch(splat, what, played); });
+    throw asMismatch(error, what, played);
   }
   calls.forEach((call, index) => {
     const wrong = wrongAnswer(call, answers[index] as Answer);
