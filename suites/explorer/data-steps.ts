@@ -112,8 +112,10 @@ export function threads(model: Model, names: Names, ops: readonly (WriteStep | I
   if (writes.length + reads.length === 0) return [];
 
   const versions = writes.map(() => model.nextVersion());
+  // The kernel itself answers EIO to who syncs pages that another has written past meanwhile.
+  const isMixed = (device: Device): boolean => new Set(writes.filter((one) => one.device === device).map(({ mode }) => mode)).size > 1;
   const lines = [
-    ...writes.map(({ device, range, mode }, index) => writeLine(names, device, range, versions[index] as number, mode)),
+    ...writes.map(({ device, range, mode }, index) => writeLine(names, device, range, versions[index] as number, isMixed(device) ? 'direct' : mode)),
     ...reads.map(({ area, range, mode }) => sumsLine(area, range, mode)),
   ];
   for (const { device, range } of writes) model.beforeChange(device, range);

@@ -109,3 +109,9 @@ test('a write that the map does not tell of makes the backup differ', () => {
   wrong.update(0, sums(1), seen(1, [1, 1]));
   expect(wrong.update(0, sums(2), seen(2, [1, 2]))).toContain('sector 0');
 });
+
+test('writers at the same time do not mix the page cache with what goes past it on one device, which the kernel calls an error', () => {
+  const mixed = (dev: number) => perform(new Model(params), names, { do: 'threads', ops: [write(0, 0, 8), { ...write(dev, 0, 8), mode: 'buffered' }] as never })[0]?.line;
+  expect(mixed(0)).not.toContain('buffered');
+  expect(mixed(1)).toContain('buffered');
+});
