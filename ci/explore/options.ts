@@ -10,7 +10,7 @@ export interface ExploreOptions extends CliOptions {
   readonly sequence: number | undefined;
 }
 
-const own = { '--minutes': { max: 10_000, usual: 10 }, '--steps': { max: 1000, usual: 60 }, '--sequence': { max: 2 ** 32 - 1, usual: undefined } } as const;
+const own = { '--minutes': { max: 10_000, usual: 10 }, '--steps': { max: 1000, usual: 80 }, '--sequence': { max: 2 ** 32 - 1, usual: undefined } } as const;
 
 /** Words behind `explore`. Throws UsageError. */
 export function parseExploreCli(argv: readonly string[]): ExploreOptions {
@@ -50,7 +50,7 @@ to be copied to suites/explorer/found/.
 
   --minutes N      how long (default 10); what has failed by then is shrunk for as long again at most
   --seed N         the same sequences as an earlier run
-  --steps N        steps of a sequence (default 60)
+  --steps N        steps of a sequence (default 80)
   --sequence N     this sequence alone, as a failure names it
   --jobs N         guests side by side, each with sequences of its own (default: CPUs and one more)
   --json  --line 6.12  --flavour fast  --module DIR   as for npm start

@@ -33,15 +33,18 @@ class Maker {
   readonly #random: Rng;
   readonly #model: Model;
   readonly #chunk: number;
+  /** Each sequence has things that it does more often than others do: so that some go through many snapshots, some copy much. */
+  readonly #moods: readonly number[];
 
   constructor(random: Rng, model: Model) {
     this.#random = random;
     this.#model = model;
+    this.#moods = Array.from({ length: 40 }, () => random.pick([3, 10, 10, 30]));
     this.#chunk = 2 ** model.params.chunkShift / SECTOR;
   }
 
   next(): Step {
-    const choices = this.#one(30) ? this.#anything() : this.#sensible();
+    const choices = this.#one(30) ? this.#anything() : this.#sensible().map(([weight, make], index): Choice => [weight * (this.#moods[index] ?? 1), make]);
     const total = choices.reduce((sum, [weight]) => sum + weight, 0);
     let at = this.#random.below(total);
     for (const [weight, make] of choices) {
@@ -69,14 +72,14 @@ class Maker {
     const partition = devices[PARTITION]?.exists === true;
     return [
       when(70, plain.length > 0, () => ({ do: 'attach', dev: pick(plain).index })),
-      when(60, free.length > 0 && open.length === 0 && snapshots.length < SLOTS, () => this.#create()),
+      when(90, free.length > 0 && open.length === 0 && snapshots.length < SLOTS, () => this.#create()),
       when(90, free.length > 0 && open.length > 0, () => ({ do: 'add', slot: pick(open).slot, dev: pick(free).index })),
       when(80, ready.length > 0, () => ({ do: 'take', slot: pick(ready).slot })),
       when(4, open.length > 0, () => ({ do: 'take', slot: pick(open).slot })),
-      when(26, taken.length > 0, () => ({ do: 'destroy', slot: pick(taken).slot })),
+      when(40, taken.length > 0, () => ({ do: 'destroy', slot: pick(taken).slot })),
       when(40, lost.length > 0, () => ({ do: 'destroy', slot: pick(lost).slot })),
       when(20, told.length > 0, () => ({ do: 'event', slot: pick(told).slot })),
-      when(100, true, () => this.#write()),
+      when(80, true, () => this.#write()),
       when(8, true, () => ({ do: 'zero', dev: this.#dev(), ...this.#range() })),
       when(12, true, () => ({ do: 'discard', dev: this.#dev(), ...this.#range() })),
       when(30, true, () => ({ do: 'threads', ops: this.#ops(images) })),
@@ -112,9 +115,14 @@ class Maker {
     const chunks = this.#random.pick([1, 2, 3, 5, 8, 12, 20, 40]);
     const limit = this.#one(40) ? 0 : this.#one(3) ? 12_288 : chunks * Math.max(8, this.#chunk) + this.#random.pick([0, 0, 8, 9]);
     return {
-      do: 'create', slot: this.#random.below(SLOTS), storage: this.#random.pick(['block', 'block', 'tmpfs', 'ext4']), limit,
+      do: 'create', slot: this.#one(10) ? this.#random.below(SLOTS) : this.#freeSlot(), storage: this.#random.pick(['block', 'block', 'tmpfs', 'ext4']), limit,
       room: this.#random.pick([8, 64, 128, 512, 6144]),
     };
+  }
+
+  #freeSlot(): number {
+    const free = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => this.#model.snapshot(slot) === undefined);
+    return free.length === 0 ? 0 : this.#random.pick(free);
   }
 
   #write(): WriteStep {
