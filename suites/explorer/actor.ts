@@ -5,6 +5,7 @@ import type { Answer } from './calls.js';
 
 /** Of a call on `fast`; a machine under load may be very slow. */
 const ANSWER_MS = 120_000;
+const LOOK_MS = 1000;
 const LIFE_MS = 24 * 3_600_000;
 
 /** The guest has not answered: it hangs, or is dead. */
@@ -24,6 +25,7 @@ export class Actor {
   readonly #waiting: Waiting[] = [];
   #received: Buffer[] = [];
   #stderr = '';
+  #answeredMs = 0;
 
   constructor(lab: Lab) {
     this.#limitMs = ANSWER_MS * lab.guest.slowdown;
@@ -46,11 +48,12 @@ export class Actor {
     all.catch(() => undefined);
     this.#command.write(lines.map((line) => `${line}\n`).join(''));
     const hung = (): void => this.#fail(new NoAnswerError(`no answer within ${this.#limitMs} ms to one of: ${lines.join('; ').slice(0, 500)}`));
-    const timer = setTimeout(hung, this.#limitMs);
+    this.#answeredMs = performance.now();
+    const timer = setInterval(() => { if (performance.now() - this.#answeredMs > this.#limitMs) hung(); }, LOOK_MS);
     try {
       return await all;
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
     }
   }
 
@@ -71,6 +74,7 @@ export class Actor {
       if (newline < 0) break;
       const [errno = 0, result = 0, size = 0] = data.subarray(0, newline).toString().split(' ').map(Number);
       const end = newline + 1 + size;
+      this.#answeredMs = performance.now();
       if (data.length < end) break;
       this.#waiting.shift()?.resolve({ errno, result, bytes: data.subarray(newline + 1, end) });
       data = data.subarray(end);

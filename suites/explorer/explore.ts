@@ -64,11 +64,11 @@ export async function explore(explorer: Explorer, next: () => number | undefined
 }
 
 /** Undefined when all went well. Throws what is no fault of the product. */
-async function inGuest(settings: SuiteSettings, work: (lab: Lab) => Promise<void>): Promise<Error | undefined> {
+async function inGuest(settings: SuiteSettings, work: (lab: Lab) => Promise<void>, isLookedOver = true): Promise<Error | undefined> {
   const lab = await openLab(settings, explorerLab);
   try {
     await work(lab);
-    await lab.finish();
+    if (isLookedOver) await lab.finish();
     return undefined;
   } catch (error) {
     if (error instanceof Error && 'blame' in error && error.blame === 'product') return error;
@@ -90,7 +90,7 @@ async function playMany({ coverage, steps, tell }: Explorer, lab: Lab, first: nu
 async function investigate(explorer: Explorer, numbers: readonly number[], failure: Error): Promise<Found> {
   const startedMs = performance.now();
   const { settings, tell } = explorer;
-  const alone = (sequence: Sequence) => inGuest(settings, (lab) => playAlone(() => Promise.resolve(lab), sequence));
+  const alone = (sequence: Sequence) => inGuest(settings, (lab) => playAlone(() => Promise.resolve(lab), sequence), !(failure instanceof MismatchError));
   // What a step shows is the last sequence's; what is left behind may be anyone's.
   const suspects = failure instanceof MismatchError ? numbers.slice(-1) : [...numbers].reverse();
   const last = numbers.at(-1) as number;

@@ -91,6 +91,7 @@ class Maker {
       when(5, partition, () => ({ do: 'remove' })),
       when(60, !partition, () => ({ do: 'return' })),
       when(8, partition, () => ({ do: 'resize', size: 1 + this.#random.below(PARTITION_MAX) })),
+      when(2, free.length > 0, () => ({ do: 'rounds', dev: pick(free).index, count: this.#one(20) ? 250 + this.#random.below(10) : 1 + this.#random.below(5) })),
       when(4, true, () => ({ do: 'collect', room: this.#random.below(4) })),
       when(20, true, () => ({ do: 'check' })),
       when(this.#model.isHeld ? 1 : 10, true, () => ({ do: 'reload' })),

@@ -29,6 +29,7 @@ export function perform(model: Model, names: Names, step: Step): Call[] {
     case 'return': return comeBack(model, names);
     case 'resize': return resize(model, names, step.size);
     case 'reload': return reload(model, names);
+    case 'rounds': return rounds(model, names, step.dev, step.count);
     case 'check': return checkAll(model, names);
   }
 }
@@ -195,6 +196,16 @@ function reload(model: Model, names: Names): Call[] {
 export function loadLine({ params }: Model, names: Names): string {
   const { chunkShift, blockShift, portion } = params;
   return `load ${names.module} chunk_minimum_shift=${chunkShift} tracking_block_minimum_shift=${blockShift} diff_storage_minimum=${portion}`;
+}
+
+function rounds(model: Model, names: Names, dev: number, count: number): Call[] {
+  const { tracking, area } = model.device(dev);
+  const slot = Array.from({ length: SLOTS }, (_, one) => one).find((one) => model.snapshot(one) === undefined);
+  if (tracking === undefined || area !== undefined || slot === undefined) return [];
+  return Array.from({ length: count }, () => [
+    ...create(model, names, { do: 'create', slot, storage: 'tmpfs', limit: 8, room: 8 }),
+    ...add(model, names, slot, dev), ...take(model, names, slot), ...destroy(model, slot),
+  ]).flat();
 }
 
 /** From whatever a guest is in where the module is not loaded to where the model begins. */

@@ -28,6 +28,7 @@ export function sentence(step: Step): string {
     case 'return': return 'bring the partition back, device 2';
     case 'resize': return `resize the partition, device 2, to ${step.size} sectors`;
     case 'reload': return 'reload the module';
+    case 'rounds': return `take and destroy ${step.count} snapshots of device ${step.dev}, one after the other`;
     case 'check': return 'check all devices and images';
   }
 }

@@ -1,6 +1,6 @@
 /** Makes a failing sequence as short and as plain as it can: drops steps, then makes those that are left simpler.
  *  Every attempt is played; what still fails is kept. Pure but for the attempts. */
-import { DEVICE_SECTORS, type Range, type Sequence, type Step } from './steps.js';
+import { DEVICE_SECTORS, DEVICES, SLOTS, type Range, type Sequence, type Step } from './steps.js';
 
 /** True: it still fails. */
 export type Fails = (sequence: Sequence) => Promise<boolean>;
@@ -27,6 +27,7 @@ export async function shrink(sequence: Sequence, played: number, fails: Fails, i
   };
   await accept(best.steps.slice(0, played));
   await accept(best.steps.filter(({ do: kind }) => !idleKinds.includes(kind)));
+  await dropKinds(() => best.steps, accept);
   await dropSteps(() => best.steps, accept);
   await simplifySteps(() => best.steps, accept);
   await dropSteps(() => best.steps, accept);
@@ -37,6 +38,16 @@ export async function shrink(sequence: Sequence, played: number, fails: Fails, i
 const idleKinds: readonly Step['do'][] = ['check', 'collect', 'map', 'event', 'image-read'];
 
 type Accept = (steps: readonly Step[]) => Promise<boolean>;
+
+/** All that is done to one device or snapshot, and all steps of one kind, at once: most of them do not matter. */
+async function dropKinds(steps: () => readonly Step[], accept: Accept): Promise<void> {
+  const groups: ((step: Step) => boolean)[] = [
+    ...Array.from({ length: DEVICES }, (_, dev) => (step: Step) => 'dev' in step && step.dev === dev),
+    ...Array.from({ length: SLOTS }, (_, slot) => (step: Step) => 'slot' in step && step.slot === slot),
+    ...[...new Set(steps().map(({ do: kind }) => kind))].map((kind) => (step: Step) => step.do === kind),
+  ];
+  for (const isOfGroup of groups) await accept(steps().filter((step) => !isOfGroup(step)));
+}
 
 /** Halves, quarters, ... single steps, from the end, until no single one can go. */
 async function dropSteps(steps: () => readonly Step[], accept: Accept): Promise<void> {
@@ -85,6 +96,7 @@ export function simplerOnes(step: Step): (readonly Step[])[] {
         ...(step.limit === 12_288 ? [] : [[{ ...step, limit: 12_288 }]]),
       ];
     case 'resize': return step.size === 1 ? [] : [[{ ...step, size: 1 }]];
+    case 'rounds': return step.count === 1 ? [] : [[{ ...step, count: 1 }], [{ ...step, count: Math.floor(step.count / 2) }]];
     case 'map': return step.offset === 0 ? [] : [[{ ...step, offset: 0 }]];
     case 'attach': case 'detach': case 'add': case 'take': case 'destroy': case 'event': case 'collect': case 'remove': case 'return':
     case 'reload': case 'check':

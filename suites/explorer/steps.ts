@@ -52,6 +52,8 @@ export type Step =
   | { readonly do: 'remove' | 'return' }
   | { readonly do: 'resize'; readonly size: number }
   | { readonly do: 'reload' }
+  /** So many snapshots of one device, each taken and destroyed: its numbers end at 255. */
+  | { readonly do: 'rounds'; readonly dev: number; readonly count: number }
   /** Reads all devices and images. */
   | { readonly do: 'check' };
 

@@ -115,3 +115,11 @@ test('writers at the same time do not mix the page cache with what goes past it 
   expect(mixed(0)).not.toContain('buffered');
   expect(mixed(1)).toContain('buffered');
 });
+
+test('the 255th snapshot begins a new generation, with nothing in the map', () => {
+  const { model } = run([{ do: 'attach', dev: 0 }, { do: 'rounds', dev: 0, count: 254 }, write(0, 0, 1)]);
+  expect([model.device(0).tracking?.map.takenNumber, model.device(0).tracking?.map.generation]).toEqual([254, 0]);
+  run([{ do: 'rounds', dev: 0, count: 1 }], model);
+  expect([model.device(0).tracking?.map.takenNumber, model.device(0).tracking?.map.generation]).toEqual([0, 1]);
+  expect(model.snapshots).toEqual([]);
+});
