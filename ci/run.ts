@@ -10,6 +10,7 @@ import { parseCli, type CliOptions } from './cli/args.js';
 import { exitCodes } from './cli/exit-codes.js';
 import { startHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
+import { exploreCommand } from './explore/command.js';
 import { doctor } from './host/doctor.js';
 import { installMissing } from './host/install.js';
 import { metAllowances, tellKlogFindings } from './klog/check.js';
@@ -45,6 +46,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === 'mutants') return await mutantsCommand(root, argv.slice(1), findSuites);
+  if (argv[0] === 'explore') return await exploreCommand(root, argv.slice(1));
   const options = parseCli(argv);
   if (options.command === 'help') return print(startHelp);
   const progress = new Progress(options.json ? process.stderr : process.stdout);

@@ -6,6 +6,7 @@ npm start -- spec [id ...] every promise, the tests that prove it, and how they 
 npm start -- shell [-- COMMAND ...]  a kernel with blksnap loaded on your own root file system, of which nothing is written:
                            a prompt, a command (one word is shell text) or a script on stdin; ends with its exit code
 npm start -- merge PATH ...  joins the reports of all shards of a run into one, with its summary and exit code
+npm start -- explore       looks for sequences of steps that go wrong, next to a model (--help says more)
 npm start -- mutants       proves that the tests can fail: plants known bugs, one at a time (--help says more)
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
