@@ -64,12 +64,15 @@ async function runExplorer({ root, options, line, session, progress }: Run): Pro
   const settings = settingsOf(options, ready, resultsDir, session.runDir);
   const coverage = new Coverage();
   const log = new Log({ options, coverage, resultsDir, progress, repeat: (sequence) => repeatLine(options, sequence) });
+  const interrupted = new AbortController();
   session.onInterrupt = () => {
+    interrupted.abort();
     log.write();
     log.tellAll();
     store.flush();
   };
   const rigErrors = await playAll({ settings, coverage, steps, isOver: (work) => log.isOver(work), tell: log }, options);
+  if (interrupted.signal.aborted) return exitCodes.interrupted;
   log.end();
   all.durationMs = log.wallMs;
   all.problems = [...log.problems(), ...rigErrors.flatMap((error) => toProblems([caught(error, 'rig')]))];
