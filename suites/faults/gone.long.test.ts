@@ -1,7 +1,9 @@
 /** Whatever goes, and whenever it does: nothing waits for ever, what remains is right, and destroy leaves nothing.
  *  Method: a disk holds what is under way in each phase while each thing is removed; gone.test.ts has a diagonal, here is the rest. */
 import { limit, test } from '../fixtures/index.js';
-import { fillCell, isQuick, phases, things } from './gone.js';
+import { fillCell, isQuick } from './gone.js';
+import { phases } from './gone-phases.js';
+import { things } from './gone-things.js';
 
 for (const [row, phase] of phases.entries()) {
   for (const [column, thing] of things.entries()) {

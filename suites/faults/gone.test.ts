@@ -1,6 +1,8 @@
 /** A diagonal of the grid of gone.long.test.ts: each phase and each thing that goes, at least once. */
 import { limit, test } from '../fixtures/index.js';
-import { fillCell, isQuick, phases, things } from './gone.js';
+import { fillCell, isQuick } from './gone.js';
+import { phases } from './gone-phases.js';
+import { things } from './gone-things.js';
 
 for (const [row, phase] of phases.entries()) {
   for (const [column, thing] of things.entries()) {

@@ -35,8 +35,8 @@ function stateOf(what: string): State {
 export const cutPlaces: readonly CutPlace[] = [
   { state: stateOf('take'), disk: 'data', inMidst: true, first: 1, last: 12 },
   { state: stateOf('held'), disk: 'data', inMidst: false, first: 1, last: 100 },
-  // It has room for 32 chunks, each of which is a write, and a few are its file system's own.
-  { state: stateOf('overflow'), disk: 'store', inMidst: false, first: 20, last: 50 },
+  // It has room for 32 chunks, each of which is a write.
+  { state: stateOf('overflow'), disk: 'store', inMidst: false, first: 20, last: 32 },
   { state: stateOf('destroy'), disk: 'data', inMidst: true, first: 1, last: 12 },
 ];
 

@@ -76,7 +76,10 @@ test('a disk that says it has stored a chunk and has not hurts nothing but that 
     what: 'version 1', sums: filledSectors(6 * CHUNK, 1).sums.slice(5 * CHUNK / SECTOR),
   });
   await s.snapshot.destroy();
-  faults.record({ kind: 'io', operation: 'store write that is a lie', point: '1', hit: `write of sectors ${held.request.sector}+${held.request.sectors}`, verdict: 'the device and the next chunk are right' });
+  faults.record({
+    kind: 'io', operation: 'store write that is a lie', point: '1',
+    hit: `write of sectors ${held.request.sector}+${held.request.sectors}`, verdict: 'the device and the next chunk are right',
+  });
 });
 
 test('a write to the image that is lost on its way to the storage never reads as what was there before', { meta: { spec: ['IMG-03', 'DIF-05'] } }, async ({ lab, faults }) => {
@@ -105,5 +108,8 @@ test('a write to the image whose chunk cannot be stored fails, and so does all a
   await expect(s.image.read(3 * CHUNK, 4096)).rejects.toMatchObject({ errno: 'EIO' });
   expect(await s.snapshot.waitEvent()).toMatchObject({ event: 'corrupted', error_name: 'EIO' });
   await eventually('the snapshot that is lost', () => s.data.snapshotInfo(), ({ error_name: name }) => name === 'EIO');
-  faults.record({ kind: 'io', operation: 'image write', point: 'store of its chunk', hit: failed ? `write of sectors ${failed.sector}+${failed.sectors}` : '', verdict: 'EIO, and the snapshot is lost' });
+  faults.record({
+    kind: 'io', operation: 'image write', point: 'store of its chunk',
+    hit: failed ? `write of sectors ${failed.sector}+${failed.sectors}` : '', verdict: 'EIO, and the snapshot is lost',
+  });
 });

@@ -104,7 +104,9 @@ const others: readonly { op: FuseOp; how: FuseHow; isFull: boolean }[] = [
 ];
 
 for (const { op, how, isFull } of others) {
-  test(`${op === 'allocate' ? 'growth' : 'giving back'} that is answered ${how} leaves the device right, and destroy ends`, { timeout: limit(120_000), meta: { spec: ['DIF-02', 'DIF-06', 'COW-06'] } }, async ({ lab, faults }) => {
+  test(`${op === 'allocate' ? 'growth' : 'giving back'} that is answered ${how} leaves the device right, and destroy ends`, {
+    timeout: limit(120_000), meta: { spec: ['DIF-02', 'DIF-06', 'COW-06'] },
+  }, async ({ lab, faults }) => {
     const s = await freezeOnFuse(lab);
     await s.store.fail(op, 1, how);
     // Nine chunks are more than the two megabytes that there are at first.

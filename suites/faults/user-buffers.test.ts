@@ -60,7 +60,9 @@ for (const { what, call, given } of cases) {
   });
 }
 
-test('a snapshot is destroyed and its device detached while the map is read and an event is delivered', { timeout: limit(120_000), meta: { spec: ['ABI-03', 'EVT-01', 'SNP-01'] } }, async ({ lab, faults }) => {
+test('a snapshot is destroyed and its device detached while the map is read and an event is delivered', {
+  timeout: limit(120_000), meta: { spec: ['ABI-03', 'EVT-01', 'SNP-01'] },
+}, async ({ lab, faults }) => {
   const l = await lab({ disks });
   const stalled = await stalls(l);
   const world = await makeWorld(l);

@@ -1,5 +1,8 @@
 /** Each command, with the piece of memory missing that it reads or writes. */
-import { controlCommand, ctlCommand, dirtyArgument, filterCommand, filterName, mapArgument, stallAddress, type Device, type Snapshot, type StalledAnswer, type StalledCall } from '../fixtures/index.js';
+import {
+  controlCommand, ctlCommand, dirtyArgument, filterCommand, filterName, mapArgument, stallAddress,
+  type Device, type Snapshot, type StalledAnswer, type StalledCall,
+} from '../fixtures/index.js';
 
 const CONTROL = '/dev/blksnap-control';
 const CTL_BYTES = 48;
@@ -83,7 +86,8 @@ export const cases: readonly BufferCase[] = [
   { what: 'cbtinfo: reply', call: ({ data }) => missingOption(data, ctlCommand.cbtInfo, Buffer.alloc(40)) },
   { what: 'cbtmap: structure', call: ({ data }) => missingOption(data, ctlCommand.cbtMap, mapArgument(0, 16, stallAddress + 0x40n)), given: { error: null, ret: 16 } },
   { what: 'cbtmap: buffer', call: ({ data }) => missingBuffer(data, ctlCommand.cbtMap, mapArgument(0, 257, stallAddress)), given: { error: null, ret: 257 } },
-  { what: 'cbtmap: second half of the buffer', call: ({ data }) => missingBuffer(data, ctlCommand.cbtMap, mapArgument(0, 257, stallAddress - 128n), new Uint8Array(0), 128), given: { error: null, ret: 257 } },
+  { what: 'cbtmap: second half of the buffer',
+    call: ({ data }) => missingBuffer(data, ctlCommand.cbtMap, mapArgument(0, 257, stallAddress - 128n), new Uint8Array(0), 128), given: { error: null, ret: 257 } },
   { what: 'cbtdirty: structure', call: ({ data }) => missingOption(data, ctlCommand.cbtDirty, dirtyArgument(0, 0n)) },
   { what: 'cbtdirty: ranges', call: ({ data }) => missingBuffer(data, ctlCommand.cbtDirty, dirtyArgument(1, stallAddress), ranges()) },
   { what: 'snapshotadd: id', call: ({ second, empty }) => missingOption(second, ctlCommand.snapshotAdd, idOf(empty)) },

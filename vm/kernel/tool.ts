@@ -1,4 +1,5 @@
-/** Builds our static programs: those that run in guests (agent, blkio, files, leftovers, blksnapctl), and small ones for the host. */
+/** Builds our static programs: those that run in guests (agent, blkio, files, leftovers, blksnapctl), and small ones for the
+ *  host. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -49,7 +49,9 @@ export class ModuleWorkshop {
     await this.#make();
     const kos = (await readdir(this.#source)).filter((file) => file.endsWith('.ko') && !KUNIT_PRODUCT.test(file));
     const [ko] = kos;
-    if (ko === undefined || kos.length > 1) throw new BuildError('module', `expected one .ko, found ${kos.join(', ') || 'none'}`, this.#log);
+    if (ko === undefined || kos.length > 1) {
+      throw new BuildError('module', `expected one .ko, found ${kos.join(', ') || 'none'}`, this.#log);
+    }
     const koPath = join(this.#dir, ko);
     await copyFile(join(this.#source, ko), koPath);
     await exec(['strip', '--strip-debug', koPath], { phase: 'module build', timeoutMs: STRIP_TIMEOUT_MS });

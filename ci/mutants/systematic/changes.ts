@@ -26,7 +26,11 @@ const operators: Readonly<Record<string, string>> = {
 const words: Readonly<Record<string, string>> = { true: 'false', false: 'true' };
 
 /** What the beginning of a statement is when it declares something: leaving it out would not compile. */
-const declares = /^(?:(?:const|static|struct|unsigned|enum|union|u8|u16|u32|u64|int|long|bool|char|void|loff_t|sector_t|size_t|ssize_t|gfp_t|dev_t|blk_status_t|uuid_t|mempool_t|atomic_long_t)\b|[A-Z][A-Z_]+\()/;
+const types = [
+  'const', 'static', 'struct', 'unsigned', 'enum', 'union', 'u8', 'u16', 'u32', 'u64', 'int', 'long', 'bool', 'char', 'void', 'loff_t', 'sector_t',
+  'size_t', 'ssize_t', 'gfp_t', 'dev_t', 'blk_status_t', 'uuid_t', 'mempool_t', 'atomic_long_t', 'errseq_t',
+];
+const declares = new RegExp(`^(?:(?:${types.join('|')})\\b|[A-Z][A-Z_]+\\()`);
 /** Leaving these out does not compile, or says nothing that a dropped condition does not say. */
 const isControl = /^(?:return|goto|break|continue|if|else|for|while|do|switch|case|default|list_for_each\w*|hash_for_each\w*|xa_for_each\w*|__?bio_for_each\w*|bio_for_each\w*)\b/;
 /** Checks that are none of the code's work. */
