@@ -19,6 +19,7 @@ export { CrashLog } from './disk/crash-log.js';
 export { formatPoint, survivors, type Change, type CrashPoint, type CrashState } from './disk/crash-points.js';
 export { CrashReplay } from './disk/crash-replay.js';
 export { DiskServer } from './disk/server.js';
+export { failNth, type IoFailure, type NthFault } from './faults/nth.js';
 export { FaultLog, FaultMissedError, faultKinds, type FaultKind, type FaultPoint } from './faults/log.js';
 export type { HeldRequest, Hold } from './disk/hold.js';
 export { formatRequest, matches, type DiskRequest, type RequestKind, type RequestMatch } from './disk/request.js';
