@@ -76,7 +76,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   try {
     for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
     const canaries = announceCanaries(shard.index > 1 ? 0 : options.canaries ?? usualCanaries(plan.total), store);
-  const known = canaries.length > 0 ? readCanaries(root, all) : [];
+    const known = canaries.length > 0 ? readCanaries(root, all) : [];
     // What is not of the suites is done once, by the first shard.
     if (shard.index === 1) {
       await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);

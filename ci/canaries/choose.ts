@@ -1,5 +1,5 @@
 /** Which canaries a run carries: by its seed, so that the run can be repeated, and over many runs all have their turn. Pure. */
-import { createHash } from 'node:crypto';
+import { hashOrder } from '../select/hash-order.js';
 
 /** A run of fewer tests is somebody's who looks at one thing, and waits for it. */
 const testsWorthOne = 20;
@@ -12,6 +12,5 @@ export function usualCanaries(tests: number): number {
 
 /** All of them, in the order in which they are to be tried: one that does not fit the code is passed over. */
 export function inTurn<C extends { readonly mutant: { readonly name: string } }>(canaries: readonly C[], seed: number): C[] {
-  const place = ({ mutant }: C) => createHash('sha256').update(`${seed} ${mutant.name}`).digest('hex');
-  return [...canaries].sort((a, b) => (place(a) < place(b) ? -1 : 1));
+  return hashOrder(canaries, ({ mutant }) => `${seed} ${mutant.name}`);
 }

@@ -1,10 +1,10 @@
 /** npm start -- mutants: plants known bugs, one at a time, and tells which of them the tests catch. */
-import { createHash } from 'node:crypto';
 import type { KernelLine } from '../../vm/index.js';
 import { checkChoices } from '../build/choices.js';
 import { moduleFolder } from '../build/prepare.js';
 import { exitCodes, RigError } from '../cli/exit-codes.js';
 import { installMissing } from '../host/install.js';
+import { hashOrder } from '../select/hash-order.js';
 import { withoutLong } from '../select/long.js';
 import { select, type Selection } from '../select/select.js';
 import { Progress } from '../session/progress.js';
@@ -42,8 +42,7 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
 function sampled(written: readonly Mutant[], { sample, systematic, seed }: MutantsOptions): readonly Mutant[] {
   if (sample === undefined) return written;
   const count = Math.round(sample * written.length / (written.length + systematic));
-  const place = ({ name }: Mutant) => createHash('sha256').update(`${seed} ${name}`).digest('hex');
-  const chosen = new Set([...written].sort((a, b) => (place(a) < place(b) ? -1 : 1)).slice(0, count));
+  const chosen = new Set(hashOrder(written, ({ name }) => `${seed} ${name}`).slice(0, count));
   return written.filter((one) => chosen.has(one));
 }
 

@@ -1,5 +1,5 @@
 /** Builds one module again and again with a file or two changed: what has not changed is not compiled anew. */
-import { copyFile, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { contentKey } from '../cache/folder.js';
 import { BuildError } from '../errors.js';
@@ -57,11 +57,6 @@ export class ModuleWorkshop {
     await exec(['strip', '--strip-debug', koPath], { phase: 'module build', timeoutMs: STRIP_TIMEOUT_MS });
     const named = [...files].flatMap(([file, content]) => [file, Buffer.from(content)]);
     return { koPath, key: contentKey('workshop', this.#kernel.key, ...[...this.#original].flat(), ...named) };
-  }
-
-  /** A copy of its sources as they are now, for tests that build from them. */
-  async copySources(to: string): Promise<void> {
-    for (const file of this.#original.keys()) await cp(join(this.#source, file), join(to, file), { recursive: true });
   }
 
   get #source(): string {

@@ -1,6 +1,6 @@
 /** Which of the many systematic changes are tried: by the seed, and spread over the code, so that each function has its turn before
  *  one has its second. Pure. */
-import { createHash } from 'node:crypto';
+import { hashOrder } from '../../select/hash-order.js';
 import { findChanges, type Change } from './changes.js';
 
 export interface PlacedChange extends Change {
@@ -27,15 +27,13 @@ export function changeName({ file, function: name, line, what, nth }: PlacedChan
 }
 
 export function inTurn(changes: readonly PlacedChange[], seed: number): PlacedChange[] {
-  const place = ({ file, function: name, code, what, nth }: PlacedChange) =>
-    createHash('sha256').update(JSON.stringify([seed, file, name, code, what, nth])).digest('hex');
+  const mixed = hashOrder(changes, ({ file, function: name, code, what, nth }) => JSON.stringify([seed, file, name, code, what, nth]));
   const rounds = new Map<string, number>();
-  return [...changes].map((change) => ({ change, key: place(change) })).sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map(({ change, key }) => {
-      const own = `${change.file} ${change.function}`;
-      const round = rounds.get(own) ?? 0;
-      rounds.set(own, round + 1);
-      return { change, key, round };
-    })
-    .sort((a, b) => a.round - b.round || (a.key < b.key ? -1 : 1)).map(({ change }) => change);
+  const placed = mixed.map((change) => {
+    const own = `${change.file} ${change.function}`;
+    const round = rounds.get(own) ?? 0;
+    rounds.set(own, round + 1);
+    return { change, round };
+  });
+  return placed.sort((a, b) => a.round - b.round).map(({ change }) => change);
 }
