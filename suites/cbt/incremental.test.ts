@@ -1,43 +1,9 @@
 /** A full copy of one image, patched with the changed blocks of the images after it, equals the last image.
  *  Method: keep a copy on the host as a backup tool would, under load from fio, and compare it with each image. */
-import { dataDisk, expect, fio, startLoad, sumsOf, test, tool, type CbtInfo, type Device, type Sectors, type Snapshot } from '../fixtures/index.js';
-import { changedSince } from '../oracle/cbt.js';
+import { Backup, dataDisk, expect, fio, startLoad, test, tool } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const params = { tracking_block_minimum_shift: 12, chunk_minimum_shift: 14 };
-
-/** A backup tool: what it has copied, and what it remembers of the map. */
-class Backup {
-  readonly device: Device;
-  /** Blocks that the latest increment copied. */
-  copiedBlocks = 0;
-  #copy: Buffer = Buffer.alloc(0);
-  #known: CbtInfo | undefined;
-
-  constructor(device: Device) {
-    this.device = device;
-  }
-
-  /** Copies what has changed, or all when it cannot know. */
-  async run(snapshot: Snapshot): Promise<void> {
-    const image = await snapshot.image(this.device);
-    const info = await this.device.cbtInfo();
-    if (this.#known?.generation === info.generation) await this.#patch(image, info, changedSince(await this.device.cbtMap(), this.#known.changes));
-    else this.#copy = await image.read(0, info.capacity);
-    this.#known = info;
-  }
-
-  sectors(): Sectors {
-    return { what: 'the backup', sums: sumsOf(this.#copy) };
-  }
-
-  /** Reads the image in one go: a program per block would take the longer, the more the load writes meanwhile. */
-  async #patch(image: Device, info: CbtInfo, blocks: readonly number[]): Promise<void> {
-    this.copiedBlocks = blocks.length;
-    const now = await image.read(0, info.capacity);
-    for (const block of blocks) now.copy(this.#copy, block * info.block_size, block * info.block_size, (block + 1) * info.block_size);
-  }
-}
 
 const scattered = { rw: 'randwrite', bsrange: '512-16k', blockalign: 512, size: '16m', norandommap: 1, randrepeat: 0 } as const;
 

@@ -77,11 +77,17 @@ async function dust(l: Lab): Promise<Broken> {
   };
 }
 
-async function scsiDebug(l: Lab): Promise<Broken> {
+/** A SCSI disk in memory; `id` is its address, such as 0:0:0:0. */
+async function makeScsiDebug(l: Lab): Promise<{ device: Device; id: string }> {
   await l.sh('insmod /lib/modules/$(uname -r)/scsi_debug.ko dev_size_mb=8 delay=0 ndelay=0');
   l.defer(() => l.sh('rmmod scsi_debug'));
-  const name = await l.sh('until n=$(ls -d /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*:*/block/* 2>/dev/null); do :; done; basename $n');
-  const device = l.device(`/dev/${name}`);
+  const path = await l.sh('until n=$(ls -d /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*:*/block/* 2>/dev/null); do :; done; echo $n');
+  const [id, , name] = path.split('/').slice(-3);
+  return { device: l.device(`/dev/${name}`), id: `${id}` };
+}
+
+async function scsiDebug(l: Lab): Promise<Broken> {
+  const { device } = await makeScsiDebug(l);
   return {
     device,
     bad: SCSI_BAD_SECTOR,
@@ -90,6 +96,27 @@ async function scsiDebug(l: Lab): Promise<Broken> {
       return `scsi_debug: a medium error at sector ${SCSI_BAD_SECTOR}`;
     },
     mend: async () => { await l.sh('echo 0 > /sys/bus/pseudo/drivers/scsi_debug/opts'); },
+  };
+}
+
+/** READ(10) and WRITE(10). */
+const opcodes = { read: '28', write: '2a' } as const;
+
+/** It does not answer; what it was asked ends when the queue's time-out, here a second, has passed. */
+async function silentScsi(l: Lab): Promise<Broken> {
+  const { device, id } = await makeScsiDebug(l);
+  const errors = `/sys/kernel/debug/scsi_debug/${id}/error`;
+  await l.sh('[ -e "$1" ] || mount -t debugfs none /sys/kernel/debug; echo 1 > "/sys/bus/scsi/devices/$2/timeout"; echo 0 > "/sys/class/scsi_disk/$2/max_retries"', errors, id);
+  let opcode = '';
+  return {
+    device,
+    bad: BAD.sector,
+    break: async (op) => {
+      opcode = opcodes[op];
+      await l.sh('echo "0 1 $2" > "$1"', errors, opcode);
+      return `scsi_debug: command ${opcode} times out`;
+    },
+    mend: async () => { await l.sh('echo "- 0 $2" > "$1"', errors, opcode); },
   };
 }
 
@@ -121,5 +148,6 @@ export const mechanisms: readonly Mechanism[] = [
   },
   { name: 'dm-dust', fails: ['read'], make: dust },
   { name: 'scsi_debug', fails: ['read'], make: scsiDebug },
+  { name: 'scsi_debug, timing out', fails: ['read', 'write'], make: silentScsi },
   { name: 'null_blk', fails: ['read', 'write'], make: nullBlk },
 ];
