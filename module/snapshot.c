@@ -224,22 +224,6 @@ static int take_prepare(struct take *take)
 	return image_create(take->area, take->bdev);
 }
 
-/*
- * A freeze may fail when the file system is frozen already, because of what is
- * in the device's page cache; bdev_freeze() leaves it frozen then.
- */
-static void take_undo_freeze(struct block_device *bdev)
-{
-	mutex_lock(&bdev->bd_fsfreeze_mutex);
-	mutex_lock(&bdev->bd_holder_lock);
-	if (!atomic_read(&bdev->bd_fsfreeze_count) && bdev->bd_holder_ops &&
-	    bdev->bd_holder_ops->thaw)
-		bdev->bd_holder_ops->thaw(bdev); /* unlocks it */
-	else
-		mutex_unlock(&bdev->bd_holder_lock);
-	mutex_unlock(&bdev->bd_fsfreeze_mutex);
-}
-
 static int take_freeze(struct take *take)
 {
 	struct block_device *bdev = take->bdev;
@@ -249,11 +233,10 @@ static int take_freeze(struct take *take)
 	if (ret) {
 		pr_err("%pg: cannot freeze the file system: %pe\n", bdev,
 		       ERR_PTR(ret));
-		take_undo_freeze(bdev);
-	} else {
-		take->is_frozen = true;
+		return ret;
 	}
-	return ret;
+	take->is_frozen = true;
+	return 0;
 }
 
 static void take_thaw(struct take *take)

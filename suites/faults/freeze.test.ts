@@ -1,0 +1,56 @@
+/** A file system that could be frozen only half way is not left frozen: programs go on writing, and the next call succeeds.
+ *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
+ *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
+import { expect, failNth, faultDisks, test, type Lab } from '../fixtures/index.js';
+
+const SUPERBLOCK = { kind: 'write', sector: 0 } as const;
+const BEHIND = { kind: 'write', sector: 316 * 2048, sectors: 8 } as const;
+
+interface Caller {
+  readonly call: string;
+  readonly spec: readonly string[];
+  /** Resolves with what makes the call. */
+  readonly arrange: (l: Lab) => Promise<() => Promise<void>>;
+}
+
+const callers: readonly Caller[] = [
+  { call: 'attach', spec: ['FLT-02', 'FLT-03'], arrange: async (l) => {
+    l.defer(() => l.disk('large').detach());
+    return () => l.disk('large').attach();
+  } },
+  { call: 'detach', spec: ['FLT-02', 'FLT-03'], arrange: async (l) => {
+    await l.attach(l.disk('large'));
+    return () => l.disk('large').detach();
+  } },
+  { call: 'take', spec: ['SNP-08'], arrange: async (l) => {
+    await l.attach(l.disk('large'));
+    const snapshot = await l.createSnapshot();
+    await snapshot.add(l.disk('large'));
+    return () => snapshot.take();
+  } },
+];
+
+for (const { call, spec, arrange } of callers) {
+  test(`${call} that fails when the file system is frozen already leaves it running`, { meta: { spec } }, async ({ lab, faults }) => {
+    const l = await lab({ disks: Object.values(faultDisks) });
+    const [data, disk] = [l.disk('large'), l.programmable('large')];
+    await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
+    l.defer(() => l.sh('umount /mnt/data'));
+    const make = await arrange(l);
+    await l.sh('echo one > /mnt/data/file; sync; sync');
+
+    const hold = disk.hold(SUPERBLOCK);
+    const made = make();
+    const last = await hold.next();
+    const fault = failNth(disk, BEHIND, 1, 'EIO');
+    await data.write(BEHIND.sector * 512, new Uint8Array(4096), { direct: false });
+    hold.close();
+    last.release();
+    await expect(made).rejects.toMatchObject({ errno: 'EIO' });
+    fault.end();
+
+    await l.sh('timeout 30 sh -c "echo two > /mnt/data/file; sync -f /mnt/data/file"');
+    await make();
+    faults.record({ kind: 'io', operation: 'freeze', point: `the last page before ${call}`, hit: fault.hit, verdict: 'EIO, writes go on, the next call succeeds' });
+  });
+}
