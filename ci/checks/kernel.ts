@@ -1,10 +1,11 @@
 /** Kernel style: checkpatch, compiler warnings (W=1) and sparse (C=2) on our patches and module. Silent means passed. */
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { attempt, temporaryFolder, withPatchedTree, type KernelBuild, type KernelLine, type PatchedTree } from '../../vm/index.js';
 import { mutantsCheck } from '../mutants/refresh.js';
 import type { Check } from './check.js';
 import { repositoryFiles } from './files.js';
+import { ownLines } from './own-lines.js';
 
 const buildTimeoutMs = 600_000;
 const checkTimeoutMs = 120_000;
@@ -55,8 +56,10 @@ async function checkpatch(root: string, { sourceDir, patches }: PatchedTree, tel
   return found;
 }
 
-/** Compiles the touched C files again with warnings and sparse, in a copy of the objects, which stay as they are. */
-async function patchedFiles({ sourceDir, patches }: PatchedTree, objectDir: string, tell: Tell): Promise<string[]> {
+/** Compiles the touched C files again with warnings and sparse, in a copy of the objects, which stay as they are.
+ *  What is said of functions that the patches leave alone is the kernel's own affair. */
+async function patchedFiles(tree: PatchedTree, objectDir: string, tell: Tell): Promise<string[]> {
+  const { sourceDir, patches } = tree;
   const objects = touchedFiles(patches.map((patch) => readFileSync(patch, 'utf8')))
     .filter((file) => file.endsWith('.c')).map((file) => file.replace(/\.c$/, '.o'));
   if (objects.length === 0) return ['the patches touch no C file'];
@@ -66,10 +69,27 @@ async function patchedFiles({ sourceDir, patches }: PatchedTree, objectDir: stri
     cpSync(objectDir, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
     objects.forEach((object) => rmSync(join(copy, object), { force: true }));
     tell(objects.join(' '));
-    return await make(['-C', sourceDir, `O=${copy}`, 'W=1', 'C=2', ...objects], [sourceDir, copy], '');
+    const warnings = await make(['-C', sourceDir, `O=${copy}`, 'W=1', 'C=2', ...objects], [sourceDir, copy], '');
+    return await ownWarnings(tree, warnings);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+}
+
+async function ownWarnings({ sourceDir, pristineDir }: PatchedTree, warnings: readonly string[]): Promise<string[]> {
+  const own = new Map<string, Set<number>>();
+  const found: string[] = [];
+  for (const warning of warnings) {
+    const [, file, line] = /^(?:\.\.\/)*(\S+?\.c):(\d+):/.exec(warning) ?? [];
+    const was = join(pristineDir, file ?? '');
+    if (file !== undefined && existsSync(was) && !own.has(file)) {
+      const is = join(sourceDir, file);
+      const { stdout } = await attempt(['git', 'diff', '--no-index', '--unified=0', was, is], { phase, timeoutMs: checkTimeoutMs });
+      own.set(file, ownLines(readFileSync(is, 'utf8'), stdout));
+    }
+    if (own.get(file ?? '')?.has(Number(line)) ?? true) found.push(warning);
+  }
+  return found;
 }
 
 async function moduleWarnings(kernel: KernelBuild, moduleDir: string, shown: string): Promise<string[]> {

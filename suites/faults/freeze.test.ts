@@ -31,7 +31,9 @@ const callers: readonly Caller[] = [
 ];
 
 for (const { call, spec, arrange } of callers) {
-  test(`${call} that fails when the file system is frozen already leaves it running`, { meta: { spec } }, async ({ lab, faults }) => {
+  test(`${call} that fails when the file system is frozen already leaves it running`, {
+    meta: { spec },
+  }, async ({ lab, faults }) => {
     const l = await lab({ disks: Object.values(faultDisks) });
     const [data, disk] = [l.disk('large'), l.programmable('large')];
     await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
@@ -51,6 +53,7 @@ for (const { call, spec, arrange } of callers) {
 
     await l.sh('timeout 30 sh -c "echo two > /mnt/data/file; sync -f /mnt/data/file"');
     await make();
-    faults.record({ kind: 'io', operation: 'freeze', point: `the last page before ${call}`, hit: fault.hit, verdict: 'EIO, writes go on, the next call succeeds' });
+    const verdict = 'EIO, writes go on, the next call succeeds';
+    faults.record({ kind: 'io', operation: 'freeze', point: `the last page before ${call}`, hit: fault.hit, verdict });
   });
 }

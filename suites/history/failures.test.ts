@@ -7,12 +7,18 @@ const MIB = 1024 * KIB;
 const SECTOR = 512;
 
 // dattobd, fixed by 8358907; elastio-snap issue 185: reads of an image that was lost ended well, with zeroes.
-test('the image of a lost snapshot was copied to the end, and the backup was called good', { meta: { spec: ['COW-06', 'DIF-03'] } }, async ({ lab }) => {
+test('the image of a lost snapshot was copied to the end, and the backup was called good', {
+  meta: { spec: ['COW-06', 'DIF-03'] },
+}, async ({ lab }) => {
   const l = await lab();
   const { data, image } = await freezeData(l, { storage: '/tmp', limit: '512K' });
   await data.fill(2);
-  const copies = ['dd if="$1" of=/dev/null bs=64k', 'dd if="$1" of=/dev/null bs=64k iflag=direct', 'cat "$1" > /dev/null', 'cp "$1" /tmp/copy', 'md5sum "$1"'];
-  const ends = await l.sh(copies.map((copy) => `if ${copy} 2> /tmp/said; then echo good; else grep -o 'Input/output error' /tmp/said | head -n 1; fi`).join('\n'), image.path);
+  const copies = [
+    'dd if="$1" of=/dev/null bs=64k', 'dd if="$1" of=/dev/null bs=64k iflag=direct', 'cat "$1" > /dev/null',
+    'cp "$1" /tmp/copy', 'md5sum "$1"',
+  ];
+  const said = 'grep -o "Input/output error" /tmp/said | head -n 1';
+  const ends = await l.sh(copies.map((copy) => `if ${copy} 2> /tmp/said; then echo good; else ${said}; fi`).join('\n'), image.path);
   expect(ends.split('\n')).toEqual(copies.map(() => 'Input/output error'));
 });
 
@@ -20,15 +26,16 @@ test('the image of a lost snapshot was copied to the end, and the backup was cal
 test('a small discard cost the snapshot', { meta: { spec: ['COW-05', 'COW-06'] } }, async ({ lab }) => {
   const l = await lab();
   const { data, image, frozen } = await freezeData(l);
-  for (const [offset, length] of [[4 * KIB, 4 * KIB], [MIB - 4 * KIB, 4 * KIB], [3 * MIB + SECTOR, SECTOR], [dataDisk.sizeBytes - SECTOR, SECTOR]] as const) {
-    await data.discard(offset, length);
-  }
+  for (const offset of [4 * KIB, MIB - 4 * KIB]) await data.discard(offset, 4 * KIB);
+  for (const offset of [3 * MIB + SECTOR, dataDisk.sizeBytes - SECTOR]) await data.discard(offset, SECTOR);
   expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
   await expect(await image.sectors()).toHoldSectorsOf(frozen);
 });
 
 // blksnap, fixed by ef05b97: a take that failed half way left file systems frozen.
-test('after a snapshot that could not be taken, programs that wrote to the file system hung', { meta: { spec: ['SNP-08'] } }, async ({ lab }) => {
+test('after a snapshot that could not be taken, programs that wrote to the file system hung', {
+  meta: { spec: ['SNP-08'] },
+}, async ({ lab }) => {
   const l = await lab({ disks: [dataDisk, storeDisk, hotDisk] });
   const [data, hot] = [l.disk('data'), l.disk('hot')];
   await mountExt4(l, data, '/mnt/data');

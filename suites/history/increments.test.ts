@@ -6,13 +6,17 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECTOR = 512;
 
-// VMware KB 2136854, Linux 870611e4877e (rbd), Ceph ba6aa697c783: what was in flight when the interval changed was in neither of the two.
-test('increments missed what was written while their snapshot was being taken', { meta: { spec: ['CBT-05', 'CBT-11', 'SNP-09'] } }, async ({ lab }) => {
+// VMware KB 2136854, Linux 870611e4877e (rbd), Ceph ba6aa697c783: what was in flight when the interval changed was in neither.
+test('increments missed what was written while their snapshot was being taken', {
+  meta: { spec: ['CBT-05', 'CBT-11', 'SNP-09'] },
+}, async ({ lab }) => {
   const l = await lab({ params: { tracking_block_minimum_shift: 9 } });
   const device = l.disk('data');
   await l.attach(device);
   const backup = new Backup(device);
-  const load = startLoad(l.guest, { filename: device.path, rw: 'randwrite', bs: 512, size: '16m', iodepth: 16, numjobs: 2, norandommap: 1, randrepeat: 0 });
+  const load = startLoad(l.guest, {
+    filename: device.path, rw: 'randwrite', bs: 512, size: '16m', iodepth: 16, numjobs: 2, norandommap: 1, randrepeat: 0,
+  });
   await load.started;
   for (let round = 0; round < 5; round++) {
     const snapshot = await l.takeSnapshot(device);
@@ -43,10 +47,14 @@ test('increments of a volume that had grown lacked its new part', { meta: { spec
 });
 
 // blksnap issue 105, veeamsnap issue 33: with the filter on the whole disk, nothing that came through a partition was seen.
-test('a disk was backed up and no change to its partitions was in any increment', { meta: { spec: ['FLT-12', 'CBT-11'] } }, async ({ lab }) => {
+test('a disk was backed up and no change to its partitions was in any increment', {
+  meta: { spec: ['FLT-12', 'CBT-11'] },
+}, async ({ lab }) => {
   const l = await lab();
   const disk = l.disk('data');
-  const [first, second] = await makePartitions(l, disk, [{ start: 63 * SECTOR, length: 5 * MIB }, { start: 6 * MIB, length: 8 * MIB + SECTOR }]) as [Device, Device];
+  const [first, second] = await makePartitions(l, disk, [
+    { start: 63 * SECTOR, length: 5 * MIB }, { start: 6 * MIB, length: 8 * MIB + SECTOR },
+  ]) as [Device, Device];
   await l.attach(disk);
   const backup = new Backup(disk);
   for (const version of [1, 2, 3]) {
@@ -60,7 +68,9 @@ test('a disk was backed up and no change to its partitions was in any increment'
 });
 
 // blksnap, fixed by a4e048f and 0514059: of the ranges of a call only the first was marked.
-test('of the ranges that a tool marked at once only the first was in the increment', { meta: { spec: ['CBT-07'] } }, async ({ lab }) => {
+test('of the ranges that a tool marked at once only the first was in the increment', {
+  meta: { spec: ['CBT-07'] },
+}, async ({ lab }) => {
   const l = await lab();
   const device = l.disk('data');
   await l.attach(device);

@@ -9,6 +9,8 @@ import { ensureSource } from './source.js';
 
 export interface PatchedTree {
   readonly sourceDir: string;
+  /** The same without the series. */
+  readonly pristineDir: string;
   /** Paths of the series, in order. */
   readonly patches: readonly string[];
 }
@@ -22,7 +24,7 @@ export async function withPatchedTree<T>(
   const sourceDir = join(await cacheRoom('kernels'), 'work', line.name, 'source');
   return withLock(`line-${line.name}`, options, async () => {
     await syncTree(source, patches, sourceDir);
-    return work({ sourceDir, patches: patches.map(({ path }) => path) });
+    return work({ sourceDir, pristineDir: source.dir, patches: patches.map(({ path }) => path) });
   });
 }
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { checkImports } from '../../../ci/checks/deps.js';
 import { checkText, checkTidiness, type TidyContext } from '../../../ci/checks/tidy.js';
 import { touchedFiles } from '../../../ci/checks/kernel.js';
+import { ownLines } from '../../../ci/checks/own-lines.js';
 import { checkWireFormat, uapiFolder } from '../../../ci/checks/wire-format.js';
 import { temporaryTree } from './temporary-tree.js';
 
@@ -92,6 +93,19 @@ describe('tidiness', () => {
 test('touched files are those that a patch leaves behind', () => {
   const patch = '--- a/block/gone.c\n+++ /dev/null\n--- a/block/b.c\n+++ b/block/b.c\n--- /dev/null\n+++ b/block/a.c\n';
   expect(touchedFiles([patch, patch])).toEqual(['block/a.c', 'block/b.c']);
+});
+
+describe('lines that answer for a patch', () => {
+  const source = 'int a;\n\nstatic int one(int x,\n\t       int y)\n{\n\treturn x;\n}\n\nstatic int two(void)\n{\n\treturn 2;\n}\n\nint b;\n';
+
+  test.for([
+    ['@@ -6 +6 @@ one', [3, 4, 5, 6, 7]],
+    ['@@ -1 +1 @@', [1]],
+    ['@@ -11,2 +11,0 @@ two', [9, 10, 11, 12]],
+    ['@@ -3,0 +4 @@\n@@ -14 +14 @@', [3, 4, 5, 6, 7, 14]],
+  ] as const)('%s', ([diff, lines]) => {
+    expect([...ownLines(source, diff)].sort((a, b) => a - b)).toEqual(lines);
+  });
 });
 
 describe('the wire format', () => {
