@@ -5,9 +5,7 @@ import type { KernelLine } from '../vm/index.js';
 import { checkChoices } from './build/choices.js';
 import { moduleFolder, prepareGuests } from './build/prepare.js';
 import type { Check } from './checks/check.js';
-import { usualCanaries } from './canaries/choose.js';
-import { announceCanaries, flyCanaries } from './canaries/fly.js';
-import { readCanaries } from './canaries/load.js';
+import { announceCanaries } from './canaries/fly.js';
 import { codeChecks } from './checks/code.js';
 import { kernelChecks } from './checks/kernel.js';
 import { runCheck } from './checks/run-check.js';
@@ -75,8 +73,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   if (!options.long && left > 0) progress.say(leftOut(left));
   try {
     for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
-    const canaries = announceCanaries(shard.index > 1 ? 0 : options.canaries ?? usualCanaries(plan.total), store);
-    const known = canaries.length > 0 ? readCanaries(root, all) : [];
+    const flyCanaries = announceCanaries({ root, options, all, tests: plan.total, store });
     // What is not of the suites is done once, by the first shard.
     if (shard.index === 1) {
       await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);
@@ -93,9 +90,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
       }
       passSettings({ ...cli, ...ready, resultsDir: variantDir(resultsDir, part.variant), runDir: session.runDir });
       await runTests({ root, project: 'suites', jobs, store, progress, repeat: repeatOn(part.flavour), ...part });
-      if (part.variant === undefined && canaries.length > 0) {
-        await flyCanaries(known, canaries, { root, options: cli, ready, resultsDir, runDir: session.runDir, store, progress });
-      }
+      if (part.variant === undefined) await flyCanaries({ options: cli, ready, resultsDir, runDir: session.runDir, progress });
     }
     const met = shard.count === 1 ? metAllowances(store.report) : undefined;
     await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress);

@@ -3,9 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { KernelLine } from '../vm/index.js';
 import { prepareGuests } from './build/prepare.js';
 import { checkChoices } from './build/choices.js';
-import { usualCanaries } from './canaries/choose.js';
-import { announceCanaries, flyCanaries } from './canaries/fly.js';
-import { readCanaries } from './canaries/load.js';
+import { announceCanaries } from './canaries/fly.js';
 import { parseCli, type CliOptions } from './cli/args.js';
 import { exitCodes } from './cli/exit-codes.js';
 import { startHelp } from './cli/help.js';
@@ -93,8 +91,7 @@ async function runSuites({ options, line, all, selection, session, progress }: S
   const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => void store.flush();
   for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);
-  const canaries = announceCanaries(shard.index > 1 ? 0 : options.canaries ?? usualCanaries(plan.total), store);
-  const known = canaries.length > 0 ? readCanaries(root, all) : [];
+  const flyCanaries = announceCanaries({ root, options, all, tests: plan.total, store });
   progress.say(`kernel ${line.name}, flavour ${flavour}${options.driver ? `, driver ${options.driver}` : ''}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
     const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
@@ -106,10 +103,8 @@ async function runSuites({ options, line, all, selection, session, progress }: S
       const own = store.report.cases.filter((one) => one.variant?.label === variant?.label);
       if (variant !== undefined) progress.say(`${variant.label}: ${closingLine(own)}`);
     }
-    if (ready !== undefined && canaries.length > 0) {
-      await flyCanaries(known, canaries, { root, options, ready, resultsDir, runDir: session.runDir, store, progress });
-    }
     if (ready !== undefined) {
+      await flyCanaries({ options, ready, resultsDir, runDir: session.runDir, progress });
       const isWhole = options.selection.length === 0 && shard.count === 1;
       await tellKlogFindings(root, { kernel: { line: line.name, flavour }, met: isWhole ? metAllowances(store.report) : undefined }, store, progress);
     }

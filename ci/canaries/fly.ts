@@ -11,8 +11,19 @@ import { pendingCase, type CaseReport, type Problem } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
 import { caseLine } from '../report/summary.js';
 import type { Progress } from '../session/progress.js';
-import { inTurn } from './choose.js';
-import type { Canary } from './load.js';
+import type { Collected } from '../select/collect.js';
+import { inTurn, usualCanaries } from './choose.js';
+import { readCanaries, type Canary } from './load.js';
+
+export interface CanariesOf {
+  readonly root: string;
+  readonly options: Pick<CliOptions, 'canaries' | 'shard'>;
+  /** All tests that there are. */
+  readonly all: Collected;
+  /** How many of them the run has. */
+  readonly tests: number;
+  readonly store: ReportStore;
+}
 
 export interface Flight {
   readonly root: string;
@@ -26,8 +37,16 @@ export interface Flight {
 
 const limitMs = 10 * 60_000;
 
-/** Puts a case for each into the report before anything runs. */
-export function announceCanaries(count: number, store: ReportStore): CaseReport[] {
+/** Puts a case for each canary of the run into the report before anything runs. What it returns fills them. Of several shards
+ *  the first carries them. */
+export function announceCanaries({ root, options, all, tests, store }: CanariesOf): (flight: Omit<Flight, 'root' | 'store'>) => Promise<void> {
+  const announced = announce(options.shard.index > 1 ? 0 : options.canaries ?? usualCanaries(tests), store);
+  const known = announced.length > 0 ? readCanaries(root, all) : [];
+  return (flight) => flyCanaries(known, announced, { ...flight, root, store });
+}
+
+/** A case for each; what never flies is seen there. */
+export function announce(count: number, store: ReportStore): CaseReport[] {
   const cases = Array.from({ length: count }, (_, at) => {
     const name = `canary ${at + 1} of ${count} is caught`;
     return pendingCase({ id: `canary:${at + 1}`, suite: 'canaries', file: '', name, specIds: [], repeat: 'npm start -- --canaries 1' });
@@ -37,7 +56,7 @@ export function announceCanaries(count: number, store: ReportStore): CaseReport[
 }
 
 /** Fills the announced cases. What does not fit the module as it is now is passed over; when none is left, that is an error. */
-export async function flyCanaries(canaries: readonly Canary[], announced: readonly CaseReport[], flight: Flight): Promise<void> {
+async function flyCanaries(canaries: readonly Canary[], announced: readonly CaseReport[], flight: Flight): Promise<void> {
   const waiting = inTurn(canaries, flight.options.seed);
   for (const target of announced) {
     const startedMs = Date.now();

@@ -30,6 +30,18 @@ for (const option of ['sync', 'dsync'] as const) {
   });
 }
 
+test('a flush of a held device ends when its disk has flushed', { meta: { spec: ['FLT-13', 'COW-09'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  const flushes = s.disk.hold({ kind: 'flush' });
+  let isDone = false;
+  const done = s.data.flush().finally(() => { isDone = true; });
+  await flushes.next();
+  await writeElsewhere(s);
+  expect(isDone, 'it was told so before').toBe(false);
+  flushes.release();
+  await done;
+});
+
 const JBD2_MAGIC = 0xc03b3998;
 const COMMIT_BLOCK = 2;
 

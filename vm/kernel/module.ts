@@ -1,17 +1,14 @@
 /** Builds a module folder against a kernel, in a copy: the repository stays free of build products. */
-import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
 import { makeEntry } from '../cache/temporary.js';
 import { BuildError } from '../errors.js';
-import { exec } from '../proc/exec.js';
-import { make } from './make.js';
+import { makeModule, takeProduct } from './module-make.js';
 import { compilerVersion } from './tool.js';
 import type { KernelBuild, ModuleBuild } from './types.js';
 
-const BUILD_TIMEOUT_MS = 600_000;
-const STRIP_TIMEOUT_MS = 30_000;
 /** What a module build reads. The tool/ folder is built for user space, elsewhere. */
 const INPUT = /(?:\.[chS]|(?:^|\/)(?:Kbuild|Makefile|Kconfig)[^/]*)$/;
 const IGNORED = /^(?:tool\/|\.)|\.mod\.c$/;
@@ -63,17 +60,9 @@ async function buildProducts(
         await mkdir(join(source, file, '..'), { recursive: true });
         await cp(join(moduleDir, file), join(source, file), { dereference: true });
       }
-      await writeFile(logPath, '');
-      // Without the map, BUG() and WARN() would name this temporary folder.
-      await make(['-C', kernel.buildDir, `M=${source}`, `KCFLAGS=-fmacro-prefix-map=${source}/=`, ...args, 'modules'], {
-        what: 'module build', logPath, timeoutMs: BUILD_TIMEOUT_MS, total: inputs.filter((file) => file.endsWith('.c')).length,
-        ...(options.progress ? { progress: options.progress } : {}), ...(options.signal ? { signal: options.signal } : {}),
-      });
+      await makeModule(kernel, source, { ...options, logPath, args, total: inputs.filter((file) => file.endsWith('.c')).length });
       const kos = (await readdir(source)).filter((file) => file.endsWith('.ko'));
-      for (const ko of kos) {
-        await copyFile(join(source, ko), join(unfinished, ko));
-        await exec(['strip', '--strip-debug', join(unfinished, ko)], { phase: 'module build', timeoutMs: STRIP_TIMEOUT_MS });
-      }
+      for (const ko of kos) await takeProduct(join(source, ko), join(unfinished, ko));
       await rm(source, { recursive: true });
       const products: Products = { key, paths: kos.map((ko) => join(dir, ko)), logPath };
       await writeFile(join(unfinished, 'products.json'), JSON.stringify(products));

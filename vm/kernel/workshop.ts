@@ -1,15 +1,11 @@
 /** Builds one module again and again with a file or two changed: what has not changed is not compiled anew. */
-import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { contentKey } from '../cache/folder.js';
 import { BuildError } from '../errors.js';
-import { exec } from '../proc/exec.js';
-import { make } from './make.js';
 import { KUNIT_PRODUCT, moduleInputs } from './module.js';
+import { makeModule, takeProduct } from './module-make.js';
 import type { KernelBuild, ModuleBuild } from './types.js';
-
-const BUILD_TIMEOUT_MS = 600_000;
-const STRIP_TIMEOUT_MS = 30_000;
 
 export class ModuleWorkshop {
   readonly #kernel: KernelBuild;
@@ -53,8 +49,7 @@ export class ModuleWorkshop {
       throw new BuildError('module', `expected one .ko, found ${kos.join(', ') || 'none'}`, this.#log);
     }
     const koPath = join(this.#dir, ko);
-    await copyFile(join(this.#source, ko), koPath);
-    await exec(['strip', '--strip-debug', koPath], { phase: 'module build', timeoutMs: STRIP_TIMEOUT_MS });
+    await takeProduct(join(this.#source, ko), koPath);
     const named = [...files].flatMap(([file, content]) => [file, Buffer.from(content)]);
     return { koPath, key: contentKey('workshop', this.#kernel.key, ...[...this.#original].flat(), ...named) };
   }
@@ -68,9 +63,6 @@ export class ModuleWorkshop {
   }
 
   async #make(): Promise<void> {
-    await writeFile(this.#log, '');
-    await make(['-C', this.#kernel.buildDir, `M=${this.#source}`, `KCFLAGS=-fmacro-prefix-map=${this.#source}/=`, 'modules'], {
-      what: 'module build', logPath: this.#log, timeoutMs: BUILD_TIMEOUT_MS, total: this.#original.size,
-    });
+    await makeModule(this.#kernel, this.#source, { logPath: this.#log, total: this.#original.size });
   }
 }

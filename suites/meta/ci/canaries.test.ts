@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { inTurn, usualCanaries } from '../../../ci/canaries/choose.js';
-import { announceCanaries, judge } from '../../../ci/canaries/fly.js';
+import { announce, judge } from '../../../ci/canaries/fly.js';
 import { parseCanaries, readCanaries, type Canary } from '../../../ci/canaries/load.js';
 import { pendingCase, type CaseReport } from '../../../ci/report/model.js';
 import { createResultsDir } from '../../../ci/report/results.js';
@@ -58,7 +58,7 @@ test('a test that is not there says nothing of the bug', () => {
 test('they are in the report before anything runs, so that one that never flies is seen', () => {
   const folder = temporaryFolder('canaries-');
   const store = new ReportStore(createResultsDir(folder, new Date(0)), {});
-  expect(announceCanaries(2, store)).toHaveLength(2);
+  expect(announce(2, store)).toHaveLength(2);
   expect(store.report.cases.map(({ state }) => state)).toEqual(['pending', 'pending']);
 });
 
