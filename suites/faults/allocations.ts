@@ -150,7 +150,7 @@ export const steps: readonly Step[] = [
     call() { ${control(controlCommand.destroy, '$hex')}; }
     check() { wrong 'destroy failed'; }
     undo() { free; kept; references 1; [ "$(stat -c %s.%b /tmp/diff)" = 0.0 ] || wrong "the storage has $(stat -c %s.%b /tmp/diff)"; }` },
-  { operation: 'destroy on ext4', spec: ['SNP-01', 'DIF-06'], stride: 3, prepare: async (l) => {
+  { operation: 'destroy on ext4', spec: ['SNP-01', 'DIF-06'], prepare: async (l) => {
     await onExt4(l);
     return attachData(l);
   }, functions: `
