@@ -22,7 +22,8 @@ export async function makeModule(kernel: KernelBuild, source: string, options: M
   await writeFile(logPath, '');
   // Without the map, BUG() and WARN() would name this temporary folder.
   await make(['-C', kernel.buildDir, `M=${source}`, `KCFLAGS=-fmacro-prefix-map=${source}/=`, ...args, 'modules'], {
-    what: 'module build', logPath, timeoutMs: BUILD_TIMEOUT_MS, total, ...(progress ? { progress } : {}), ...(signal ? { signal } : {}),
+    what: 'module build', logPath, timeoutMs: BUILD_TIMEOUT_MS, total,
+    ...(progress ? { progress } : {}), ...(signal ? { signal } : {}),
   });
 }
 
