@@ -212,14 +212,16 @@ export const waitingCalls: readonly WaitingCall[] = [
   { call: 'create', while: 'the storage\'s file gets its space', spec: ['SNP-06', 'DIF-06'], arrange: async (lab) => {
     const l = await steeredLab(lab);
     await mountExt4(l, l.disk('store'), '/mnt/store', ['-E', 'lazy_itable_init=0']);
+    // To get space it has to read which blocks are free: mounted anew, it knows of none.
+    await l.sh(': > /mnt/store/diff; umount /mnt/store; mount -o no_prefetch_block_bitmaps "$1" /mnt/store', l.disk('store').path);
     const store = l.programmable('store');
     let hold: ReturnType<typeof store.hold> | undefined;
     const size = (): Promise<string> => l.sh('stat -c %s.%b /mnt/store/diff');
     return {
       l, prelude: 'exec 3<> /mnt/store/diff', argv: call(CONTROL, controlCommand.create, createArgument(16384, 3).toString('hex')),
-      ready: async () => {
-        await l.sh('sync; echo 3 > /proc/sys/vm/drop_caches');
+      ready: () => {
         hold = store.hold({ kind: 'read' });
+        return Promise.resolve();
       },
       started: async () => hold?.next(), sleepsIn: 'diff_storage_create', release: () => hold?.release(),
       after: async (error) => {
