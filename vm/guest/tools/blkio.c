@@ -48,6 +48,8 @@
 /* I/Os and vectors of aio at most. */
 #define AIO_MAX		64
 #define AIO_VECTORS	1024
+/* Bytes of a huge page. */
+#define HUGE_SIZE	0x200000UL
 /* Bytes of a write of pair. */
 #define PAIR_SIZE	4096
 /*
@@ -62,7 +64,7 @@
 /* Options of all commands; each command names those that it takes. */
 struct options {
 	bool direct, sync, dsync, nowait, rdonly, write, excl, compat, protect;
-	bool catch;
+	bool catch, huge;
 	bool has_device, has_version, has_pointer, has_count, has_vector;
 	bool has_fail_nth, has_offset;
 	__u64 device, version, pointer, count, vector, fail_nth, offset;
@@ -187,6 +189,21 @@ static void *allocate(size_t size)
 	errno = posix_memalign(&buffer, ALIGNMENT, size);
 	if (errno)
 		fail("posix_memalign", "buffer");
+	return buffer;
+}
+
+/* Memory for the data of an I/O, of huge pages if @options say so. */
+static void *allocate_io(size_t size, const struct options *options)
+{
+	void *buffer;
+
+	if (!options->huge)
+		return allocate(size);
+	size = (size + HUGE_SIZE - 1) / HUGE_SIZE * HUGE_SIZE;
+	buffer = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (buffer == MAP_FAILED)
+		fail("mmap", "huge pages");
 	return buffer;
 }
 
@@ -320,13 +337,14 @@ static int run_read(char **words, int count, const struct options *options)
 	__u64 offset = parse_number(words[1]);
 	__u64 left = parse_number(words[2]);
 	int fd = open_path(words[0], O_RDONLY, options);
-	__u8 *buffer = allocate(PIECE_SIZE);
+	size_t room = options->huge ? HUGE_SIZE : PIECE_SIZE;
+	__u8 *buffer = allocate_io(room, options);
 
 	(void)count;
 	if (options->has_fail_nth || options->catch)
 		return read_once(fd, buffer, left, offset, options);
 	while (left) {
-		size_t length = left < PIECE_SIZE ? left : PIECE_SIZE;
+		size_t length = left < room ? left : room;
 
 		read_piece(fd, words[0], buffer, length, offset);
 		put_bytes(buffer, length);
@@ -420,12 +438,12 @@ static size_t read_stdin(__u8 *buffer, size_t room)
 }
 
 /* One call, which may fail. */
-static int write_once(int fd, __u8 *buffer, __u64 offset, int flags,
-		      const struct options *options)
+static int write_once(int fd, __u8 *buffer, size_t room, __u64 offset,
+		      int flags, const struct options *options)
 {
 	struct iovec vector = {
 		.iov_base = buffer,
-		.iov_len = read_stdin(buffer, WRITE_SIZE),
+		.iov_len = read_stdin(buffer, room),
 	};
 	ssize_t ret;
 
@@ -442,17 +460,19 @@ static int run_write(char **words, int count, const struct options *options)
 	__u64 offset = parse_number(words[1]);
 	int fd = open_path(words[0], O_WRONLY, options);
 	int flags = options->nowait ? RWF_NOWAIT : 0;
-	__u8 *buffer = allocate(WRITE_SIZE);
+	size_t room = options->huge ? HUGE_SIZE : WRITE_SIZE;
+	__u8 *buffer = allocate_io(room, options);
 	size_t length;
 
 	(void)count;
 	if (options->has_fail_nth || options->catch)
-		return write_once(fd, buffer, offset, flags, options);
+		return write_once(fd, buffer, room, offset, flags,
+				  options);
 	do {
-		length = read_stdin(buffer, WRITE_SIZE);
+		length = read_stdin(buffer, room);
 		write_piece(fd, words[0], buffer, length, offset, flags);
 		offset += length;
-	} while (length == WRITE_SIZE);
+	} while (length == room);
 	return 0;
 }
 
@@ -548,7 +568,7 @@ static void aio_prepare(const char *text, const struct options *options,
 		usage("%s has too many vectors", text);
 	room = (lead + size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	vectors = allocate(AIO_VECTORS * sizeof(*vectors));
-	memory = allocate((length + size - 1) / size * room);
+	memory = allocate_io((length + size - 1) / size * room, options);
 	memset(memory, 0x55, (length + size - 1) / size * room);
 	for (; length; nr++) {
 		size_t part = length < size ? length : size;
@@ -876,10 +896,10 @@ static int run_resizepart(char **words, int count,
 /* The command line. */
 
 static const struct command commands[] = {
-	{ "read", "DEV OFF LEN [--direct] [--catch] [--fail-nth N]", "dtF", 3, 3,
-	  run_read },
-	{ "write", "DEV OFF [--direct] [--sync] [--nowait] [--catch] [--fail-nth N] <DATA",
-	  "dsntF", 2, 2, run_write },
+	{ "read", "DEV OFF LEN [--direct] [--huge] [--catch] [--fail-nth N]",
+	  "dutF", 3, 3, run_read },
+	{ "write", "DEV OFF [--direct] [--sync] [--nowait] [--huge] [--catch] [--fail-nth N] <DATA",
+	  "dsnutF", 2, 2, run_write },
 	{ "sums", "DEV [OFF LEN] [--direct]", "d", 1, 3, run_sums },
 	{ "fill", "DEV OFF LEN --device N --version V [--direct]", "dDV", 3, 3,
 	  run_fill },
@@ -892,8 +912,8 @@ static const struct command commands[] = {
 	{ "ioctl",
 	  "PATH CMD [HEX [--offset OFF] [--protect] | --ptr VALUE] [--rdonly] [--compat] [--catch] [--fail-nth N]",
 	  "rPctFOp", 2, 3, run_ioctl },
-	{ "aio", "DEV I/O... [--sync] [--dsync] [--nowait] [--vector BYTES]",
-	  "synk", 2, AIO_MAX + 1, run_aio },
+	{ "aio", "DEV I/O... [--sync] [--dsync] [--nowait] [--huge] [--vector BYTES]",
+	  "synuk", 2, AIO_MAX + 1, run_aio },
 	{ "pair", "A OFFA B OFFB [--count N]", "C", 4, 4, run_pair },
 	{ "hold", "PATH [--write] [--excl]", "we", 1, 1, run_hold },
 	{ "open", "PATH [--write] [--excl] [--fail-nth N]", "weF", 1, 1,
@@ -915,6 +935,7 @@ static const struct option long_options[] = {
 	{ "compat", no_argument, NULL, 'c' },
 	{ "protect", no_argument, NULL, 'p' },
 	{ "catch", no_argument, NULL, 't' },
+	{ "huge", no_argument, NULL, 'u' },
 	{ "device", required_argument, NULL, 'D' },
 	{ "version", required_argument, NULL, 'V' },
 	{ "ptr", required_argument, NULL, 'P' },
@@ -964,6 +985,9 @@ static void take_option(int letter, struct options *options)
 		break;
 	case 't':
 		options->catch = true;
+		break;
+	case 'u':
+		options->huge = true;
 		break;
 	case 'D':
 		take_value(&options->has_device, &options->device);
@@ -1021,6 +1045,7 @@ static void print_help(void)
 		       commands[i].arguments);
 	puts("\nOffsets and lengths are in bytes, decimal or 0x.");
 	puts("A path \"fd:N\" is the open descriptor N.");
+	puts("With --huge the memory is huge pages, which /proc/sys/vm/nr_hugepages must have.");
 	puts("With --fail-nth the Nth of what may fail within the call does; it is one call then, as with --catch.");
 	printf("The buffer of ioctl is at 0x%lx, with --compat at 0x%lx, 0x%x where HEX ends.\n",
 	       IOCTL_ADDRESS, COMPAT_ADDRESS, IOCTL_FILLER);
