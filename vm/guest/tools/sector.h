@@ -31,7 +31,7 @@ static_assert(sizeof(struct sector) == SECTOR_SIZE, "a sector is 512 bytes");
  * Sectors of which only one of device, sector and version differs never begin
  * with the same noise, for each step here can be undone.
  */
-static __u32 sector_seed(__u32 device, __u32 sector, __u32 version)
+static inline __u32 sector_seed(__u32 device, __u32 sector, __u32 version)
 {
 	__u32 x = device * 0x9E3779B1U ^ sector * 0x85EBCA77U ^
 		  version * 0xC2B2AE3DU;
@@ -46,8 +46,8 @@ static __u32 sector_seed(__u32 device, __u32 sector, __u32 version)
  * cheapest that there is in an emulated guest: all words of a sector differ,
  * and sectors with other beginnings differ in every word of theirs.
  */
-static void sector_make(struct sector *to, __u32 device, __u64 sector,
-			__u64 version)
+static inline void sector_make(struct sector *to, __u32 device, __u64 sector,
+			       __u64 version)
 {
 	__u32 x = sector_seed(device, sector, version);
 
