@@ -34,11 +34,12 @@ export const PORT_NAME = 'agent';
 /** Where probes in the guest's kernel write to, and the ports behind it, one for each CPU. Nothing else is there. */
 export const PROBE_PORT = 0x2a0;
 
-/** oops=panic and panic=-1 with -no-reboot: QEMU ends at once after a panic or an oops. */
+/** oops=panic and panic=-1 with -no-reboot: QEMU ends at once after a panic or an oops. slub_debug: memory that was freed is
+ *  poisoned, and what is around each piece too, so that its use is seen in a kernel that does not watch memory as well. */
 const KERNEL_LINE_ARGS: readonly string[] = [
   'console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'reboot=t',
   'tsc=reliable', 'no_timer_check', 'random.trust_cpu=on', 'sysrq_always_enabled',
-  'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
+  'slub_debug=FZP,kmalloc-*', 'sysctl.kernel.hung_task_panic=0', 'sysctl.kernel.hung_task_warnings=-1',
 ];
 /** What every guest's kernel is told, however it is laid out. */
 export function kernelLineArgs({ clock }: MachineArgs): string[] {
