@@ -1,7 +1,7 @@
 /** A file system that could be frozen only half way is not left frozen: programs go on writing, and the next call succeeds.
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
-import { expect, failNth, faultDisks, test, type Lab } from '../fixtures/index.js';
+import { expect, failNth, faultDisks, holdOpen, mountExt4, test, type Lab } from '../fixtures/index.js';
 
 const SUPERBLOCK = { kind: 'write', sector: 0 } as const;
 const BEHIND = { kind: 'write', sector: 316 * 2048, sectors: 8 } as const;
@@ -55,5 +55,30 @@ for (const { call, spec, arrange } of callers) {
     await make();
     const verdict = 'EIO, writes go on, the next call succeeds';
     faults.record({ kind: 'io', operation: 'freeze', point: `the last page before ${call}`, hit: fault.hit, verdict });
+  });
+}
+
+for (const [mounted, plain] of [['data', 'second'], ['second', 'data']] as const) {
+  test(`a take that cannot freeze ${plain} leaves the file system of ${mounted} running`, { meta: { spec: ['SNP-08'] } }, async ({ lab, faults }) => {
+    const l = await lab({ disks: Object.values(faultDisks) });
+    const [other, disk] = [l.disk(plain), l.programmable(plain)];
+    await mountExt4(l, l.disk(mounted), '/mnt/data', ['-E', 'lazy_itable_init=0'], '64M');
+    await l.attach(l.disk(mounted), other);
+    const snapshot = await l.createSnapshot();
+    await snapshot.add(l.disk(mounted), other);
+    await l.sh('echo one > /mnt/data/file; sync; sync');
+    // Who has the device open keeps the page from being written before the take.
+    const opener = await holdOpen(other);
+    await other.write(0, new Uint8Array(4096), { direct: false });
+
+    const fault = failNth(disk, { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
+    await expect(snapshot.take()).rejects.toThrow();
+    fault.end();
+
+    await l.sh('timeout 30 sh -c "echo two > /mnt/data/file; sync -f /mnt/data/file"');
+    await opener.close();
+    await snapshot.take();
+    const verdict = 'refused, writes go on, the next call succeeds';
+    faults.record({ kind: 'io', operation: 'freeze', point: `a page of ${plain} before take`, hit: fault.hit, verdict });
   });
 }
