@@ -9,16 +9,17 @@ import { makeModule, takeProduct } from './module-make.js';
 import { compilerVersion } from './tool.js';
 import type { KernelBuild, ModuleBuild } from './types.js';
 
-/** What a module build reads. The tool/ folder is built for user space, elsewhere. */
-const INPUT = /(?:\.[chS]|(?:^|\/)(?:Kbuild|Makefile|Kconfig)[^/]*)$/;
-const IGNORED = /^(?:tool\/|\.)|\.mod\.c$/;
+/** What a module build does not read: products of another one, hidden files, and tool/, which is for user space. */
+const IGNORED = /^tool\/|(?:^|\/)\.|\.(?:o|ko|mod|mod\.c|a|cmd|symvers|order|md)$/;
 /** Test modules are told by their names, as in the kernel's tree. */
 export const KUNIT_PRODUCT = /_kunit\.ko$/;
 /** What a Kbuild is asked for when only the KUnit tests are wanted. */
 const ONLY_KUNIT = ['CONFIG_BLKSNAP=', 'CONFIG_BLKSNAP_KUNIT_TEST=m'];
+/** For a Kbuild that asks the kernel's configuration, as one in its tree does. */
+const AS_MODULE = ['CONFIG_BLKSNAP=m'];
 
 export async function buildModule(kernel: KernelBuild, moduleDir: string, options: LockOptions = {}): Promise<ModuleBuild> {
-  const { paths, key, logPath } = await buildProducts(kernel, moduleDir, [], options);
+  const { paths, key, logPath } = await buildProducts(kernel, moduleDir, AS_MODULE, options);
   const [koPath, ...more] = paths.filter((path) => !KUNIT_PRODUCT.test(path));
   if (koPath === undefined || more.length > 0) {
     const found = [koPath, ...more].filter(Boolean).join(', ') || 'none';
@@ -73,7 +74,7 @@ async function buildProducts(
 
 /** The files that a build reads, by their paths in the folder, in one order. */
 export async function moduleInputs(moduleDir: string): Promise<[file: string, content: Buffer][]> {
-  const inputs = (await listFiles(moduleDir)).filter((file) => INPUT.test(file) && !IGNORED.test(file)).sort();
+  const inputs = (await listFiles(moduleDir)).filter((file) => !IGNORED.test(file)).sort();
   if (!inputs.some((file) => file === 'Kbuild' || file === 'Makefile')) {
     throw new BuildError('module', `${moduleDir} has neither Kbuild nor Makefile`, moduleDir, 'rig');
   }
