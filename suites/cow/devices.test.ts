@@ -74,6 +74,27 @@ for (const { what, make } of kinds) {
   });
 }
 
+test('polled writes complete, also those whose chunks are copied first, and the image stays', { meta: { spec: ['COW-01', 'FLT-13'] } }, async ({ lab, random }) => {
+  const l = await lab();
+  await l.sh('insmod /lib/modules/$(uname -r)/null_blk.ko nr_devices=1 poll_queues=1 submit_queues=1 gb=1 memory_backed=1');
+  l.defer(() => l.sh('rmmod null_blk'));
+  const disk = l.device('/dev/nullb0');
+  const length = 4 * 1024 * 1024;
+  await disk.fill(1, { length });
+  await l.attach(disk);
+  const image = await (await l.takeSnapshot(disk)).image(disk);
+  const frozen = await disk.sectorsAt(0, length);
+
+  const { writes } = await fio(l.guest, {
+    filename: disk.path, rw: 'randwrite', bs: '4k', size: length, ioengine: 'io_uring', hipri: true, iodepth: 4, verify: 'crc32c', do_verify: 1,
+    randseed: random.below(1e9),
+  });
+
+  expect(writes).toBe(length / 4096);
+  await expect(await image.sectorsAt(0, length)).toHoldSectorsOf(frozen);
+  expect(await disk.snapshotInfo()).toMatchObject({ error: 0 });
+});
+
 test('a write through the whole disk does not change the image of a partition', { meta: { spec: ['FLT-12', 'COW-01'] } }, async ({ lab }) => {
   const l = await lab();
   const disk = l.disk('data');

@@ -1,11 +1,12 @@
 /** No change reaches the device before the old data of its whole chunks has been read, whatever kind of change it is.
  *  Method: the disk holds the reads of the old data. While they are held, another write goes all the way through; then the disk
- *  lets the reads go, the last first. Its log must show one read of each chunk, and each change after all reads of its chunks. */
+ *  lets the reads go, the last first. Its log must show each sector of each chunk read once, and each change after all reads of its
+ *  chunks. */
 import { copyFaults } from '../oracle/copies.js';
 import { aio, CHUNK, expect, expectFrozen, freezeSteered, startAio, test, writeElsewhere, type AioOptions, type Device, type Io, type Steered } from '../fixtures/index.js';
+import { changing, holdReads, letReadsGo } from './copying.js';
 
 const SECTOR = 512;
-const changing = ['write', 'discard', 'write-zeroes'] as const;
 
 interface Change {
   readonly what: string;
@@ -13,7 +14,7 @@ interface Change {
   readonly chunks: readonly number[];
   readonly spec?: readonly string[];
   /** Resolves when the guest's program is through. */
-  readonly run: (s: Steered) => { submitted: Promise<unknown>; done: Promise<unknown> };
+  readonly run: (s: Steered) => { submitted: Promise<void>; done: Promise<unknown> };
 }
 
 const io = (what: string, chunks: readonly number[], ios: readonly Io[], options: AioOptions = {}): Change => ({
@@ -50,18 +51,13 @@ for (const { what, chunks, spec, run } of changes) {
   test(`${what} does not reach the device before the old data of its chunks is read`, { meta: { spec: ['COW-03', ...(spec ?? [])] } }, async ({ lab }) => {
     const s = await freezeSteered(lab);
     const { disk, layout } = s;
-    const holds = chunks.map((chunk) => disk.hold({ kind: 'read', sector: chunk * layout.chunk, sectors: layout.chunk }));
+    await writeElsewhere(s);
+    const reads = holdReads(s, chunks);
 
     const change = run(s);
-    for (const hold of holds) await hold.next();
-    await change.submitted;
-    await writeElsewhere(s);
-    const range = { sector: (chunks[0] as number) * layout.chunk, sectors: chunks.length * layout.chunk };
-    expect(disk.requests({ kind: changing, ...range }), 'nothing has changed the chunks').toEqual([]);
-
-    for (const hold of [...holds].reverse()) hold.release();
+    await letReadsGo(s, reads, chunks, change);
     await change.done;
-    expect(disk.requests({ kind: changing, ...range })).not.toEqual([]);
+    expect(disk.requests({ kind: changing, sector: (chunks[0] as number) * layout.chunk, sectors: chunks.length * layout.chunk })).not.toEqual([]);
     expect(copyFaults(disk.requests(), layout)).toEqual([]);
     await expectFrozen(s, chunks[0] as number, chunks.length);
   });
@@ -69,14 +65,10 @@ for (const { what, chunks, spec, run } of changes) {
 
 test('a chunk is read once in all the hold, however often and by whom it is overwritten', { meta: { spec: ['COW-03'] } }, async ({ lab }) => {
   const s = await freezeSteered(lab);
-  const hold = s.disk.hold({ kind: 'read' });
-  const writers = [0, 1, 2, 3].map((n) => startAio(s.data, [{ offset: at(3, 64 * n), length: 32 * SECTOR }, { offset: at(3, 32), length: SECTOR }]));
-  await hold.next();
-  for (const writer of writers) await writer.submitted;
-  hold.close();
   await writeElsewhere(s);
-  expect(s.disk.requests({ kind: 'read', sector: 3 * s.layout.chunk, sectors: s.layout.chunk })).toHaveLength(1);
-  hold.release();
+  const reads = holdReads(s, [3]);
+  const writers = [0, 1, 2, 3].map((n) => startAio(s.data, [{ offset: at(3, 64 * n), length: 32 * SECTOR }, { offset: at(3, 32), length: SECTOR }]));
+  await letReadsGo(s, reads, [3], ...writers);
   for (const writer of writers) await writer.done;
 
   for (let round = 0; round < 3; round++) await aio(s.data, [{ offset: at(3), length: CHUNK }]);

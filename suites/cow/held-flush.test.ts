@@ -9,13 +9,14 @@ const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTO
 for (const option of ['sync', 'dsync'] as const) {
   test(`a write with O_${option.toUpperCase()} that waits for a copy ends after a flush that came after it`, { meta: { spec: ['FLT-13', 'COW-03', 'COW-09'] } }, async ({ lab }) => {
     const s = await freezeSteered(lab);
+    await writeElsewhere(s);
     const copy = s.disk.hold({ kind: 'read', sector: at(3) / SECTOR });
     const flushes = s.disk.hold({ kind: 'flush' });
     const writer = startAio(s.data, [{ offset: at(3, 8), length: 4096 }], { [option]: true });
     let isDone = false;
     const done = writer.done.finally(() => { isDone = true; });
     await copy.next();
-    await writer.submitted;
+    await writeElsewhere(s, writer);
     expect(s.disk.requests({ kind: 'flush' })).toEqual([]);
     copy.release();
 

@@ -2,7 +2,7 @@
  *  Method: a writer puts a number on A, waits for it, and puts it on B; the images never show B ahead of A. And a
  *  take is held at each of its devices, at the freezing and at a write in flight, while such a pair is written to others. */
 import type { Device } from '../fixtures/index.js';
-import { dataDisk, expect, mountExt4, secondDisk, startAio, steeredLab, storeDisk, test, thirdDisk } from '../fixtures/index.js';
+import { dataDisk, expect, mountExt4, secondDisk, startAio, steeredLab, storeDisk, test, thirdDisk, untilStill } from '../fixtures/index.js';
 
 const SIGTERM = 15;
 const BLOCK = 4096;
@@ -71,9 +71,7 @@ for (const slow of three) {
     const l = await steeredLab(lab);
     const [a, b] = three.filter((name) => name !== slow).map((name) => l.disk(name)) as [Device, Device];
     const all = three.map((name) => l.disk(name));
-    await l.attach(...all, l.disk('four'));
-    // What was begun before and waits for nothing has ended by then.
-    const elsewhere = async (): Promise<void> => (await l.takeSnapshot(l.disk('four'), { storage: '/tmp', limit: '4M' })).destroy();
+    await l.attach(...all);
     const snapshot = await l.createSnapshot({ storage: '/tmp', limit: '32M' });
     await snapshot.add(...all);
     const hold = l.programmable(slow).hold({ kind: 'write' });
@@ -81,16 +79,15 @@ for (const slow of three) {
     await hold.next();
     hold.close();
     const take = snapshot.take();
-    await elsewhere();
+    await untilStill(l, 'blksnapctl', take);
     // In both directions, for either may have been cut. They may have to wait for the take.
     const chains = [[a, b, MIB], [b, a, 2 * MIB]] as const;
-    const written = chains.map(async ([first, then, offset]) => {
+    const written = Promise.all(chains.map(async ([first, then, offset]) => {
       for (const device of [first, then]) await device.write(offset, Buffer.alloc(BLOCK, 1), { timeoutMs: 60_000 });
-    });
-    const meanwhile = elsewhere();
-    await Promise.race([Promise.all(written), meanwhile]);
+    }));
+    await untilStill(l, 'blkio', written);
     hold.release();
-    await Promise.all([take, inFlight.done, meanwhile, ...written]);
+    await Promise.all([take, inFlight.done, written]);
 
     for (const [first, then, offset] of chains) {
       const images = [await snapshot.image(first), await snapshot.image(then)];
@@ -112,10 +109,12 @@ for (const [slow, other] of [['data', 'second'], ['second', 'data']] as const) {
     const hold = l.programmable(slow).hold({ kind: 'write', sector: 0, sectors: 16 * MIB / 512 });
     const take = snapshot.take();
     await hold.next();
-    await a.write(64 * MIB, Buffer.alloc(BLOCK, 1));
-    await b.write(64 * MIB, Buffer.alloc(BLOCK, 1));
+    const written = (async () => {
+      for (const device of [a, b]) await device.write(64 * MIB, Buffer.alloc(BLOCK, 1), { timeoutMs: 60_000 });
+    })();
+    await untilStill(l, 'blkio', written);
     hold.release();
-    await take;
+    await Promise.all([take, written]);
 
     const [onA, onB] = [await (await snapshot.image(a)).read(64 * MIB, BLOCK), await (await snapshot.image(b)).read(64 * MIB, BLOCK)];
     expect([onA[0], onB[0]], 'written on the other device before, and on this one then').not.toEqual([0, 1]);

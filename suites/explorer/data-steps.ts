@@ -85,9 +85,10 @@ export function writeImage(model: Model, step: Extract<Step, { do: 'image-write'
   const version = model.nextVersion();
   const line = `write ${area.imageName} ${area.device.index} ${range.at} ${range.count} ${version} direct`;
   const { errno: expected, rest } = model.writeImage(area, range, version);
-  if (rest === undefined) return [{ line, errno: expected }];
+  const answers = expected === errno.ENOSPC ? [errno.ENOSPC, errno.EIO] : [expected];
+  if (rest === undefined) return [{ line, errno: answers }];
   return [{
-    line, errno: [0, expected],
+    line, errno: [0, ...answers],
     check: (answer) => {
       if (answer.errno === 0) model.wroteImage(area, rest, version);
       return undefined;

@@ -68,7 +68,7 @@ function wrongLook(model: Model, device: Device, seen: Seen): string | undefined
 type Tell = (what: string, is: number, must: number) => string | undefined;
 
 function wrongPart(tellErrno: Tell, tell: (what: string, is: string, must: string) => string | undefined, area: Area | undefined, seen: Seen): string | undefined {
-  if (area === undefined) return tellErrno('snapshotinfo', seen.partErrno, errno.ESRCH);
+  if (area === undefined) return seen.partErrno === 0 && seen.imageName !== '' ? tell('the image of a device in no snapshot', seen.imageName, '') : undefined;
   return tellErrno('snapshotinfo', seen.partErrno, 0) ?? tellErrno('the error of the image', -seen.partError, area.error) ??
     tell('the name of the image', seen.imageName === '' ? '' : `/dev/${seen.imageName}`, area.imageName);
 }

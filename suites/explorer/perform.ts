@@ -73,7 +73,7 @@ function add(model: Model, names: Names, slot: number, dev: number): Call[] {
   if (device.tracking === undefined) return [{ line, errno: errno.ENOENT }];
   if (snapshot === undefined) return [{ line, errno: errno.ESRCH }];
   if (device.area !== undefined) return [{ line, errno: device.area.slot === snapshot.slot ? errno.EALREADY : errno.EBUSY }];
-  if (snapshot.isTaken) return [{ line, errno: errno.EBUSY }];
+  if (snapshot.isTaken) return [{ line, errno: [errno.EBUSY, errno.EALREADY, errno.EINVAL] }];
   device.area = new Area(device, snapshot.slot);
   snapshot.areas.push(device.area);
   return [{ line, errno: 0 }];
@@ -127,8 +127,8 @@ function collect(model: Model, asked: number): Call[] {
     line: `collect ${room}`, errno: isEnough ? 0 : errno.ENODATA,
     check: ({ result, bytes }) => {
       if (result !== slots.length) return `${result} snapshots, not ${slots.length}`;
-      const expected = isEnough ? slots : [];
-      return String([...bytes]) === String(expected) ? undefined : `snapshots ${String([...bytes])}, not ${String(expected)}`;
+      const expected = isEnough ? [...slots].sort() : [];
+      return String([...bytes].sort()) === String(expected) ? undefined : `snapshots ${String([...bytes])}, not ${String(expected)}`;
     },
   }];
 }
@@ -153,7 +153,7 @@ function mark(model: Model, names: Names, { dev, ranges }: Extract<Step, { do: '
   if (ranges.length === 0) return [];
   if (device.tracking === undefined) return [{ line, errno: errno.ENOENT }];
   const isValid = ranges.every((range) => range.count > 0 && within(range, device.size).count === range.count);
-  if (!isValid) return [{ line, errno: errno.EINVAL }];
+  if (!isValid) return [{ line, errno: [errno.EINVAL, errno.ERANGE] }];
   for (const range of ranges) device.tracking.markBoth(range);
   return [{ line, errno: 0 }];
 }

@@ -89,7 +89,7 @@ export const IMAGE_WRITE_MAX = 512;
 export const ROOM_MAX = 15;
 
 export const errno = {
-  none: 0, ENOENT: 2, ESRCH: 3, EIO: 5, ENXIO: 6, EAGAIN: 11, EBUSY: 16, ENODEV: 19, EINVAL: 22, ENOSPC: 28,
+  none: 0, ENOENT: 2, ESRCH: 3, EIO: 5, ENXIO: 6, EAGAIN: 11, EBUSY: 16, ENODEV: 19, EINVAL: 22, ENOSPC: 28, ERANGE: 34,
   ENODATA: 61, EALREADY: 114,
 } as const;
 

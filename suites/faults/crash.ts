@@ -114,7 +114,7 @@ export async function crashEverywhere(
   await workThrough(scene, state, workers, random, steps);
   log.end();
   for (const worker of workers) await worker.close();
-  await l.sh('umount /mnt/data');
+  await l.sh('umount /mnt/data; sync');
   if (scene.snapshot) expect(store.requests({ kind: 'write' }), 'nothing was copied').not.toEqual([]);
 
   const deeds = workers.flatMap(({ deeds }) => deeds);

@@ -7,8 +7,8 @@ import { things } from './gone-things.js';
 for (const [row, phase] of phases.entries()) {
   for (const [column, thing] of things.entries()) {
     if (!isQuick(row, column)) continue;
-    test(`${phase.name}: ${thing.what}`, { timeout: limit(90_000), meta: { spec: ['SNP-05', 'FLT-10', 'COW-06'] } }, async ({ lab, faults }) => {
-      await fillCell(lab, phase, thing, faults);
+    test(`${phase.name}: ${thing.what}`, { timeout: limit(90_000), meta: { spec: ['SNP-05', 'FLT-10', 'COW-06'] } }, async ({ lab, faults, skip }) => {
+      skip(!await fillCell(lab, phase, thing, faults), `this module sends nothing that could be held: ${phase.name}`);
     });
   }
 }

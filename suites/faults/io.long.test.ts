@@ -4,7 +4,8 @@ import { limit, test } from '../fixtures/index.js';
 import { failEach, operations } from './io.js';
 
 for (const op of operations) {
-  test(`${op.name}: each request fails in turn`, { timeout: limit(600_000), meta: { spec: op.spec } }, async ({ lab, faults }) => {
+  test(`${op.name}: each request fails in turn`, { timeout: limit(600_000), meta: { spec: op.spec } }, async ({ lab, faults, skip }) => {
     await failEach(op, lab, faults);
+    skip(faults.points.length === 0, `this module sends no such request: ${op.name}`);
   });
 }

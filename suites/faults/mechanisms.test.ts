@@ -41,11 +41,11 @@ for (const { name, make } of mechanisms.filter(({ fails }) => fails.includes('wr
     await l.attach(data);
     const snapshot = await l.takeSnapshot(data, { storage: broken.device.path });
     const image = await snapshot.image(data);
-    // What is stored reaches the bad place with the copies before it.
-    const length = broken.bad * SECTOR + 2 * CHUNK;
+    const length = 6 * CHUNK;
 
     const hit = await broken.break('write');
     expect(await aio(data, [{ offset: 0, length }])).toEqual([length]);
+    await l.sh('sync');
     expect(await snapshot.waitEvent()).toMatchObject({ event: 'corrupted', ...await numbersOf(l, data) });
     await broken.mend();
 

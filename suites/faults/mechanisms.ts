@@ -15,7 +15,7 @@ export interface Broken {
   readonly device: Device;
   /** First sector of what fails on it. */
   readonly bad: number;
-  /** From now on it fails: what reads there, or what writes there. Resolves with what is set. */
+  /** From now on it fails: what reads there, or what writes, wherever that is. Resolves with what is set. */
   readonly break: (op: 'read' | 'write') => Promise<string>;
   readonly mend: () => Promise<void>;
 }
@@ -54,9 +54,10 @@ async function makeItFail(l: Lab): Promise<Broken> {
     bad: BAD.sector,
     break: async (op) => {
       // The old data is read when the write that makes it be read has passed this place, which is counted in bytes.
-      await l.sh(`echo ${op === 'read' ? 4097 : 0} > ${dir}/space; echo 1 > ${dir}/times`);
+      const [space, times] = op === 'read' ? [4097, 1] : [0, 1_000_000];
+      await l.sh(`echo ${space} > ${dir}/space; echo ${times} > ${dir}/times`);
       await size('1');
-      return 'make-it-fail: the next request';
+      return `make-it-fail: ${op === 'read' ? 'the next request' : 'all requests'}`;
     },
     mend: async () => { await size('0'); },
   };
@@ -125,16 +126,23 @@ async function nullBlk(l: Lab): Promise<Broken> {
     d=/sys/kernel/config/nullb/broken; mkdir $d; echo 8 > $d/size; echo 1 > $d/memory_backed; echo 512 > $d/blocksize; echo 1 > $d/power`);
   l.defer(() => l.sh('rmdir /sys/kernel/config/nullb/broken; rmmod null_blk'));
   const name = await l.sh('echo nullb$(cat /sys/kernel/config/nullb/broken/index)');
-  const range = `${BAD.sector + 100}-${BAD.sector + 107}`;
+  const ranges = {
+    read: [`${BAD.sector + 100}-${BAD.sector + 107}`],
+    // Some of each chunk, wherever it is stored.
+    write: Array.from({ length: DEVICE_BYTES / SECTOR / 128 }, (_, n) => `${n * 128}-${n * 128 + 7}`),
+  };
+  let bad: readonly string[] = [];
+  const set = (sign: string) => l.sh('sign=$1; shift; for range; do echo "$sign$range" > /sys/kernel/config/nullb/broken/badblocks; done', sign, ...bad);
   const path = await l.sh('[ -b "/dev/$1" ] && echo "/dev/$1" || echo /dev/broken', name);
   return {
     device: l.device(path),
     bad: BAD.sector,
-    break: async () => {
-      await l.sh('echo "+$1" > /sys/kernel/config/nullb/broken/badblocks', range);
-      return `null_blk: bad blocks ${range}`;
+    break: async (op) => {
+      bad = ranges[op];
+      await set('+');
+      return `null_blk: bad blocks ${bad[0]}${bad.length > 1 ? ` and ${bad.length - 1} more` : ''}`;
     },
-    mend: async () => { await l.sh('echo "-$1" > /sys/kernel/config/nullb/broken/badblocks', range); },
+    mend: async () => { await set('-'); },
   };
 }
 

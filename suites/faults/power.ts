@@ -3,7 +3,7 @@
  *  chance keeps a part.
  *  Definitions for power.test.ts and power.long.test.ts. */
 import {
-  doomedGuest, expect, fileSystemKinds, judge, lookAtFiles, makeFileSystem, PowerSupply, Snapshot, steeredDisks, steeredLab,
+  doomedGuest, expect, fileSystemKinds, imagesOf, judge, lookAtFiles, makeFileSystem, PowerSupply, Snapshot, steeredDisks, steeredLab,
   troubleOf,
   type Cut, type FaultLog, type FileSystem, type Lab, type FileWorker, type LabOptions, type Rng, type TestContext,
 } from '../fixtures/index.js';
@@ -35,8 +35,8 @@ function stateOf(what: string): State {
 export const cutPlaces: readonly CutPlace[] = [
   { state: stateOf('take'), disk: 'data', inMidst: true, first: 1, last: 12 },
   { state: stateOf('held'), disk: 'data', inMidst: false, first: 1, last: 100 },
-  // It has room for 32 chunks, each of which is a write.
-  { state: stateOf('overflow'), disk: 'store', inMidst: false, first: 20, last: 32 },
+  // The storage has room for 32 chunks, of which each write that comes to a new block takes one.
+  { state: stateOf('overflow'), disk: 'data', inMidst: false, first: 20, last: 60 },
   { state: stateOf('destroy'), disk: 'data', inMidst: true, first: 1, last: 12 },
 ];
 
@@ -104,7 +104,7 @@ const isDead = (error: unknown): boolean => error instanceof Error && error.name
 async function expectNoTrace(l: Lab, free: string): Promise<void> {
   expect(await Snapshot.collect(l.guest)).toEqual([]);
   expect(await l.isAttached(l.disk('data'))).toBe(false);
-  expect(await l.sh('ls /dev | grep blksnap-image || true')).toBe('');
+  expect(await imagesOf(l)).toEqual([]);
   await l.sh('mkdir -p "$2"; mount "$1" "$2"', l.disk('store').path, STORE);
   expect(await freeBlocks(l)).toBe(free);
   await l.attach(l.disk('data'));

@@ -5,8 +5,12 @@ import { test } from '../fixtures/index.js';
 import { interrupt, signals, waitingCalls, type Signal } from './signals.js';
 
 for (const one of waitingCalls) {
-  test(`${one.call}: a signal while ${one.while} leaves nothing half done`, { meta: { spec: one.spec } }, async ({ lab, faults, random }) => {
+  test(`${one.call}: a signal while ${one.while} leaves nothing half done`, { meta: { spec: one.spec } }, async ({ lab, faults, random, skip }) => {
     const chosen = one.isInterruptible ? signals : [signals[random.below(signals.length)] as Signal];
-    for (const signal of chosen) faults.record(await interrupt(one, signal, lab));
+    for (const signal of chosen) {
+      const point = await interrupt(one, signal, lab);
+      if (point === undefined) skip(`the module has nothing to wait for in ${one.call}`);
+      else faults.record(point);
+    }
   });
 }

@@ -1,8 +1,8 @@
 /** Every call that waits, and what it is made to wait for: a request that a programmable disk holds.
  *  When the caller has got its signal the request is let go; then the call is done or was never begun, and all can go on. */
 import {
-  aio, CHUNK, controlCommand, createArgument, ctlArgument, ctlCommand, expect, expectFrozen, filterCommand, filterName, freezeSteered, makeSteered,
-  mountExt4, Snapshot, startAio, startBlocked, steeredLab, type BlockedOptions, type Device, type FaultPoint, type Lab, type LabOptions,
+  aio, CHUNK, controlCommand, createArgument, ctlArgument, ctlCommand, expect, expectFrozen, filterCommand, filterName, freezeSteered, imagesOf, makeSteered,
+  mountExt4, NeverSleptError, Snapshot, startAio, startBlocked, steeredLab, type BlockedOptions, type Device, type FaultPoint, type Lab, type LabOptions,
 } from '../fixtures/index.js';
 
 const SECTOR = 512;
@@ -10,6 +10,8 @@ const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTO
 const chunk3 = { sector: at(3) / SECTOR, sectors: CHUNK / SECTOR };
 const CONTROL = '/dev/blksnap-control';
 const FOREVER = 'ffffffff';
+/** Any function of the module. */
+const MODULE = '[blksnap]';
 
 export const signals = ['TERM', 'KILL'] as const;
 export type Signal = (typeof signals)[number];
@@ -29,6 +31,8 @@ export interface WaitingCall {
   readonly spec: readonly string[];
   /** A signal ends it, whatever it waits for. */
   readonly isInterruptible?: boolean;
+  /** A module may as well have nothing to wait for there. */
+  readonly mayNotWait?: boolean;
   readonly arrange: (lab: (options?: LabOptions) => Promise<Lab>) => Promise<Waiting>;
 }
 
@@ -70,7 +74,7 @@ export const waitingCalls: readonly WaitingCall[] = [
     await hold.next();
     hold.close();
     return {
-      l, argv: call(CONTROL, controlCommand.take, hexOf(snapshot)), sleepsIn: 'diff_area_drain_wait', release: () => hold.release(),
+      l, argv: call(CONTROL, controlCommand.take, hexOf(snapshot)), sleepsIn: MODULE, release: () => hold.release(),
       after: async (error) => {
         expect(await write.done).toEqual([4096]);
         await expectTakable(data, snapshot, error);
@@ -99,7 +103,7 @@ export const waitingCalls: readonly WaitingCall[] = [
   { call: 'wait event', while: 'nothing happens', spec: ['EVT-01', 'SNP-06'], isInterruptible: true, arrange: async (lab) => {
     const { l, snapshot } = await freezeSteered(lab);
     return {
-      l, argv: call(CONTROL, controlCommand.waitEvent, `${hexOf(snapshot)}${FOREVER}`), sleepsIn: 'event_queue_wait',
+      l, argv: call(CONTROL, controlCommand.waitEvent, `${hexOf(snapshot)}${FOREVER}`), sleepsIn: MODULE,
       after: async (error) => {
         if (error !== undefined) expect(error).toBe('EINTR');
         // The next waiter hears what happens next.
@@ -117,7 +121,7 @@ export const waitingCalls: readonly WaitingCall[] = [
     hold.close();
     snapshot.isDestroyed = true;
     return {
-      l, argv: call(CONTROL, controlCommand.destroy, hexOf(snapshot)), sleepsIn: 'diff_area_close_wait', release: () => hold.release(),
+      l, argv: call(CONTROL, controlCommand.destroy, hexOf(snapshot)), sleepsIn: MODULE, release: () => hold.release(),
       after: async () => {
         expect(await write.done).toEqual([4096]);
         await expectGone(l, data);
@@ -132,7 +136,7 @@ export const waitingCalls: readonly WaitingCall[] = [
     hold.close();
     snapshot.isDestroyed = true;
     return {
-      l, argv: call(CONTROL, controlCommand.destroy, hexOf(snapshot)), sleepsIn: 'image_remove', release: () => hold.release(),
+      l, argv: call(CONTROL, controlCommand.destroy, hexOf(snapshot)), sleepsIn: MODULE, release: () => hold.release(),
       after: async () => {
         expect(['EIO', 4096]).toContain((await read.done)[0]);
         await expectGone(l, data);
@@ -195,12 +199,12 @@ export const waitingCalls: readonly WaitingCall[] = [
       },
     };
   } },
-  { call: 'add', while: 'it tries the storage', spec: ['SNP-06', 'SNP-04'], arrange: async (lab) => {
+  { call: 'add', while: 'it tries the storage', spec: ['SNP-06', 'SNP-04'], mayNotWait: true, arrange: async (lab) => {
     const { l, data, store } = await makeSteered(lab);
     const snapshot = await l.createSnapshot();
     const hold = store.hold({ kind: 'write' });
     return {
-      l, argv: call(data.path, filterCommand.ctl, addArgument(snapshot)), started: () => hold.next(), sleepsIn: 'storage_probe', release: () => hold.release(),
+      l, argv: call(data.path, filterCommand.ctl, addArgument(snapshot)), started: () => hold.next(), sleepsIn: MODULE, release: () => hold.release(),
       after: async (error) => {
         const isIn = await data.snapshotInfo().then(() => true, () => false);
         if (error !== undefined) expect(isIn).toBe(error === null);
@@ -209,7 +213,7 @@ export const waitingCalls: readonly WaitingCall[] = [
       },
     };
   } },
-  { call: 'create', while: 'the storage\'s file gets its space', spec: ['SNP-06', 'DIF-06'], arrange: async (lab) => {
+  { call: 'create', while: 'the storage\'s file gets its space', spec: ['SNP-06', 'DIF-06'], mayNotWait: true, arrange: async (lab) => {
     const l = await steeredLab(lab);
     await mountExt4(l, l.disk('store'), '/mnt/store', ['-E', 'lazy_itable_init=0']);
     // To get space it has to read which blocks are free: mounted anew, it knows of none.
@@ -223,7 +227,7 @@ export const waitingCalls: readonly WaitingCall[] = [
         hold = store.hold({ kind: 'read' });
         return Promise.resolve();
       },
-      started: async () => hold?.next(), sleepsIn: 'diff_storage_create', release: () => hold?.release(),
+      started: async () => hold?.next(), sleepsIn: MODULE, release: () => hold?.release(),
       after: async (error) => {
         const ids = await Snapshot.collect(l.guest);
         if (error !== undefined) expect(ids).toHaveLength(error === null ? 1 : 0);
@@ -238,7 +242,7 @@ export const waitingCalls: readonly WaitingCall[] = [
 
 async function expectGone(l: Lab, data: Device): Promise<void> {
   expect(await Snapshot.collect(l.guest)).toEqual([]);
-  expect(await l.sh('ls /dev | grep blksnap-image || true')).toBe('');
+  expect(await imagesOf(l)).toEqual([]);
   const next = await l.takeSnapshot(data);
   const frozen = await data.sectorsAt(at(2), 3 * CHUNK);
   await expect(await (await next.image(data)).sectorsAt(at(2), 3 * CHUNK)).toHoldSectorsOf(frozen);
@@ -247,10 +251,18 @@ async function expectGone(l: Lab, data: Device): Promise<void> {
 
 const numbers: Readonly<Record<Signal, number>> = { TERM: 15, KILL: 9 };
 
-/** Makes the call wait, sends its caller the signal, lets the call go on, and looks around. */
-export async function interrupt(one: WaitingCall, signal: Signal, lab: (options?: LabOptions) => Promise<Lab>): Promise<FaultPoint> {
+/** Makes the call wait, sends its caller the signal, lets the call go on, and looks around. Undefined: the call did not wait. */
+export async function interrupt(one: WaitingCall, signal: Signal, lab: (options?: LabOptions) => Promise<Lab>): Promise<FaultPoint | undefined> {
   const { l, argv, release, after, ...options } = await one.arrange(lab);
-  const blocked = await startBlocked(l, argv, options);
+  const blocked = await startBlocked(l, argv, options).catch((error: unknown) => {
+    if (one.mayNotWait && error instanceof NeverSleptError) return undefined;
+    throw error;
+  });
+  if (blocked === undefined) {
+    release?.();
+    await after(undefined);
+    return undefined;
+  }
   await blocked.signal(signal);
   release?.();
   const end = await blocked.end;
@@ -259,5 +271,5 @@ export async function interrupt(one: WaitingCall, signal: Signal, lab: (options?
   else expect([null, 'EINTR']).toContain(error);
   await after(error);
   const verdict = error === undefined ? 'the caller is gone, and all goes on' : `${error ?? 'done'}, and all goes on`;
-  return { kind: 'call', operation: one.call, point: `SIG${signal} while ${one.while}`, hit: `process that sleeps in ${options.sleepsIn}`, verdict };
+  return { kind: 'call', operation: one.call, point: `SIG${signal} while ${one.while}`, hit: `process that sleeps in ${blocked.where}`, verdict };
 }

@@ -1,10 +1,11 @@
 /** What is stuck, and what is done meanwhile: each pair is a cell of the grid.
  *  A phase begins something that a disk does not answer; another thing begins; then the disk answers, and all must end. */
-import type { FaultLog, Hold } from '../../vm/index.js';
+import type { FaultLog, HeldRequest, Hold } from '../../vm/index.js';
 import {
-  aio, CHUNK, eventually, expect, faultDisks, mountExt4, startAio, startStuck,
-  type Device, type Lab, type LabOptions, type Sectors, type Snapshot,
+  aio, CHUNK, expect, faultDisks, mountExt4, startAio, startStuck, ToolError,
+  untilStill, type Aio, type Device, type Lab, type LabOptions, type Sectors, type Snapshot,
 } from '../fixtures/index.js';
+import { earlyImage, holdStoredRead, whileSyncing } from './storage-file.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -42,12 +43,15 @@ export interface Phase {
   readonly storage?: 'file';
   readonly isTaken: boolean;
   readonly destroys?: true;
-  readonly begin: (cell: Cell) => Promise<Stall>;
+  /** Undefined: the module does nothing then that could be stuck. */
+  readonly begin: (cell: Cell) => Promise<Stall | undefined>;
 }
 
-async function caught(hold: Hold, name: string): Promise<string> {
-  const { request } = await hold.next();
-  return `${name}: ${request.kind} ${request.sector}+${request.sectors}`;
+const hitOf = (name: string, { request }: HeldRequest): string => `${name}: ${request.kind} ${request.sector}+${request.sectors}`;
+
+/** It has read what was there, or an error if the filter was detached meanwhile. */
+async function expectRead({ l, data }: Cell, reading: Aio): Promise<void> {
+  expect(await l.isAttached(data) ? [4096] : [4096, 'EIO']).toContain((await reading.done)[0]);
 }
 
 const range = (chunk: number) => ({ sector: at(chunk) / SECTOR, sectors: CHUNK / SECTOR });
@@ -55,8 +59,7 @@ const range = (chunk: number) => ({ sector: at(chunk) / SECTOR, sectors: CHUNK /
 async function stallCopy({ l, data }: Cell): Promise<Stall> {
   const hold = l.programmable('data').hold({ kind: 'read', ...range(3) });
   const writer = startAio(data, [{ offset: at(3), length: 4096 }]);
-  const hit = await caught(hold, 'original');
-  await writer.submitted;
+  const hit = hitOf('original', await hold.next());
   return { hold, hit, stuck: data, end: async () => { expect(await writer.done).toEqual([4096]); } };
 }
 
@@ -68,21 +71,17 @@ export const phases: readonly Phase[] = [
       const hold = l.programmable('store').hold({ kind: 'write' });
       // The old data is in memory: nobody waits for the storage.
       expect(await aio(data, [{ offset: at(3), length: 4096 }])).toEqual([4096]);
-      return { hold, hit: await caught(hold, 'storage'), stuck: l.disk('store'), end: () => Promise.resolve() };
+      return { hold, hit: hitOf('storage', await whileSyncing(l, hold.next())), stuck: l.disk('store'), end: () => Promise.resolve() };
     },
   },
   {
     name: 'store read', isTaken: true,
-    begin: async ({ l, data, image }) => {
-      const store = l.programmable('store');
-      expect(await aio(data, [{ offset: at(3), length: 4096 }])).toEqual([4096]);
-      const reads = (): number => store.requests({ kind: 'read' }).length;
-      const [before, reader] = [reads(), await image()];
-      await eventually('a read of the storage', async () => { await reader.read(at(3) + CHUNK / 2, 4096); return reads(); }, (seen) => seen > before);
-      await l.sh('echo 3 > /proc/sys/vm/drop_caches');
-      const hold = store.hold({ kind: 'read' });
-      const reading = startAio(reader, [{ op: 'read', offset: at(3), length: 4096 }]);
-      return { hold, hit: await caught(hold, 'storage'), stuck: l.disk('store'), end: async () => { expect(await reading.done).toEqual([4096]); } };
+    begin: async (cell) => {
+      const { l, data, image } = cell;
+      // Others follow, so that a module that keeps the latest in memory keeps those.
+      for (const [chunk, length] of [[3, 4096], [16, 8 * CHUNK]] as const) expect(await aio(data, [{ offset: at(chunk), length }])).toEqual([length]);
+      const read = await holdStoredRead(l, l.programmable('store'), await image(), at(3));
+      return read && { hold: read.hold, hit: hitOf('storage', read.held), stuck: l.disk('store'), end: () => expectRead(cell, read.reading) };
     },
   },
   {
@@ -92,8 +91,7 @@ export const phases: readonly Phase[] = [
       const hold = l.programmable('large').hold({ kind: 'write', where: ({ sectors }) => sectors < 64 });
       const chunks = Array.from({ length: 12 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
       const writer = startAio(data, chunks);
-      const hit = await caught(hold, 'storage');
-      await writer.submitted;
+      const hit = hitOf('storage', await hold.next());
       return { hold, hit, stuck: l.disk('large'), end: async () => { expect(await writer.done).toEqual(chunks.map(() => 4096)); } };
     },
   },
@@ -102,14 +100,15 @@ export const phases: readonly Phase[] = [
     begin: async ({ l, data, snapshot }) => {
       const hold = l.programmable('data').hold({ kind: 'write', ...range(8) });
       const writer = startAio(data, [{ offset: at(8), length: 4096 }]);
-      const hit = await caught(hold, 'original');
+      const hit = hitOf('original', await hold.next());
       const { command, isWaiting } = await startStuck(l, 'exec blksnapctl snapshot take "$1"', snapshot.id);
       expect(isWaiting, 'take waits for the write').toBe(true);
       return {
         hold, hit, stuck: data,
         end: async () => {
           expect(await writer.done).toEqual([4096]);
-          expect((await command.result).exitCode).toBe(0);
+          const { exitCode } = await command.result;
+          if (await l.isAttached(data)) expect(exitCode).toBe(0);
         },
       };
     },
@@ -132,10 +131,10 @@ export const phases: readonly Phase[] = [
   },
   {
     name: 'image read', isTaken: true,
-    begin: async ({ l, data, image }) => {
-      const hold = l.programmable('data').hold({ kind: 'read', ...range(3) });
-      const reading = startAio(await image(), [{ op: 'read', offset: at(3), length: 4096 }]);
-      return { hold, hit: await caught(hold, 'original'), stuck: data, end: async () => { expect(await reading.done).toEqual([4096]); } };
+    begin: async (cell) => {
+      const hold = cell.l.programmable('data').hold({ kind: 'read', ...range(3) });
+      const reading = startAio(await cell.image(), [{ op: 'read', offset: at(3), length: 4096 }]);
+      return { hold, hit: hitOf('original', await hold.next()), stuck: cell.data, end: () => expectRead(cell, reading) };
     },
   },
 ];
@@ -170,14 +169,11 @@ async function begin(l: Lab, allowed: readonly string[], script: string, ...args
   };
 }
 
-/** Whether it has ended while nothing is answered. What waits for nothing that is stuck has ended before a write of its own. */
-async function beginAio(cell: Cell, run: () => ReturnType<typeof startAio>): Promise<Begun> {
-  const io = run();
+/** Whether it has ended while nothing is answered. */
+async function beginAio({ l }: Cell, io: Aio): Promise<Begun> {
   let isOver = false;
   const done = io.done.finally(() => { isOver = true; });
-  done.catch(() => undefined);
-  await io.submitted;
-  await cell.l.sh('true');
+  await untilStill(l, 'blkio', done);
   return {
     isWaiting: !isOver,
     end: async () => {
@@ -200,7 +196,7 @@ export const meanwhiles: readonly Meanwhile[] = [
   {
     // Of a device that a snapshot has, or had a moment ago.
     what: 'the filter is detached',
-    begin: ({ l, data }, _stall, phase) => begin(l, phase.destroys ? ['EBUSY', 'success'] : ['EBUSY'], 'exec blksnapctl detach "$1"', data.path),
+    begin: ({ l, data }) => begin(l, ['EBUSY', 'success'], 'exec blksnapctl detach "$1"', data.path),
   },
   {
     what: 'the other device is removed', removes: true,
@@ -209,18 +205,16 @@ export const meanwhiles: readonly Meanwhile[] = [
   {
     what: 'the image is read',
     begin: async (cell, _stall, phase) => {
-      if (phase.destroys) {
-        // It went first.
-        expect(await cell.l.sh('ls /dev | grep blksnap-image || true')).toBe('');
-        return { isWaiting: false, end: () => Promise.resolve('the image has gone') };
-      }
-      const image = await cell.image();
-      return beginAio(cell, () => startAio(image, [{ op: 'read', offset: at(5), length: 4096 }]));
+      // When it comes, within take, and when it goes, within destroy, is the module's own affair.
+      const image = phase.isTaken ? await cell.image() : await earlyImage(cell.l, cell.data);
+      if (!image) return { isWaiting: false, end: () => Promise.resolve('there was no image') };
+      if (phase.destroys) return begin(cell.l, ['success', 'EIO', 'ENOENT', 'ENXIO', 'ENODEV'], `exec blkio read "$1" ${at(5)} 4096 --direct > /dev/null`, image.path);
+      return beginAio(cell, startAio(image, [{ op: 'read', offset: at(5), length: 4096 }]));
     },
   },
   {
     what: 'the same chunk is written again',
-    begin: (cell) => beginAio(cell, () => startAio(cell.data, [{ offset: at(3) + 8192, length: 4096, byte: 0x33 }])),
+    begin: (cell) => beginAio(cell, startAio(cell.data, [{ offset: at(3) + 8192, length: 4096, byte: 0x33 }])),
   },
   {
     what: 'the original\'s file system is synced', mounts: true,
@@ -249,15 +243,17 @@ async function makeCell(lab: MakeLab, phase: Phase, meanwhile: Meanwhile): Promi
   const snapshot = await l.createSnapshot({ storage, ...(phase.storage === 'file' ? { limit: '8M' } : {}) });
   await snapshot.add(data, second);
   if (phase.isTaken) await snapshot.take();
-  let image: Device | undefined;
-  return { l, data, second, snapshot, image: async () => image ??= await snapshot.image(data) };
+  const image = phase.isTaken ? await snapshot.image(data) : undefined;
+  return { l, data, second, snapshot, image: async () => image ?? snapshot.image(data) };
 }
 
-export async function fillCell(lab: MakeLab, phase: Phase, meanwhile: Meanwhile, faults: FaultLog): Promise<void> {
+/** Returns whether there was anything to get stuck. */
+export async function fillCell(lab: MakeLab, phase: Phase, meanwhile: Meanwhile, faults: FaultLog): Promise<boolean> {
   const cell = await makeCell(lab, phase, meanwhile);
   const { data, second } = cell;
   const frozen = await data.sectorsAt(PIECE.offset, PIECE.length);
   const stall = await phase.begin(cell);
+  if (!stall) return false;
 
   const begun = await meanwhile.begin(cell, stall, phase);
   // Who writes to another device waits for that alone, unless there is no space to store what was there.
@@ -269,17 +265,24 @@ export async function fillCell(lab: MakeLab, phase: Phase, meanwhile: Meanwhile,
   await lookAt(cell, phase, meanwhile, frozen);
   const verdict = `${begun.isWaiting ? 'waited' : 'ended meanwhile'}: ${answer}; all ended, the image right`;
   faults.record({ kind: 'stall', operation: phase.name, point: meanwhile.what, hit: stall.hit, verdict });
+  return true;
 }
 
-/** Each image that is there is right, and so is the next. */
-async function lookAt({ l, data, second, snapshot }: Cell, phase: Phase, meanwhile: Meanwhile, frozen: Sectors): Promise<void> {
+/** Each image that is there is right, and so is the next. That of a device without its filter fails. */
+async function lookAt(cell: Cell, phase: Phase, meanwhile: Meanwhile, frozen: Sectors): Promise<void> {
+  const { l, data, second, snapshot } = cell;
+  const isAttached = await l.isAttached(data);
   if (!phase.destroys) {
-    expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
-    await expect(await (await snapshot.image(data)).sectorsAt(PIECE.offset, PIECE.length)).toHoldSectorsOf(frozen);
-    if (!meanwhile.removes) await expect(await (await snapshot.image(second)).sectorsAt(PIECE.offset, PIECE.length)).toHoldSectorsOf(frozen);
+    if (isAttached) {
+      expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
+      await expect(await (await cell.image()).sectorsAt(PIECE.offset, PIECE.length)).toHoldSectorsOf(frozen);
+    } else if (phase.isTaken) {
+      await expect((await cell.image()).read(at(5), 4096)).rejects.toThrow(ToolError);
+    }
+    if (!meanwhile.removes && (isAttached || phase.isTaken)) await expect(await (await snapshot.image(second)).sectorsAt(PIECE.offset, PIECE.length)).toHoldSectorsOf(frozen);
     await snapshot.destroy();
   }
-  if (!await l.isAttached(data)) await l.attach(data);
+  if (!isAttached) await l.attach(data);
   const now = await data.sectorsAt(PIECE.offset, PIECE.length);
   const next = await l.takeSnapshot(data, { storage: '/tmp', limit: '4M' });
   const image = await next.image(data);

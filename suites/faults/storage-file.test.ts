@@ -1,7 +1,7 @@
 /** A difference storage that is taken apart under the snapshot: the image has errors, never other data, and the device has what was written.
  *  Method: chunks are known to be stored; the file is cut, or the disk below it lies or fails; then device, image and destroy are looked at. */
-import { aio, CHUNK, eventually, expect, filledSectors, freezeSteered, limit, startAio, test } from '../fixtures/index.js';
-import { fileLab, fileSystems, overwrite, SECTOR, storeInFile } from './storage-file.js';
+import { aio, CHUNK, expect, filledSectors, freezeSteered, limit, startAio, test } from '../fixtures/index.js';
+import { expectTold, fileLab, fileSystems, lookAtChunks, overwrite, SECTOR, storeInFile, whileSyncing } from './storage-file.js';
 
 const cuts: readonly { readonly what: string; readonly bytes: number }[] = [
   { what: 'to nothing', bytes: 0 },
@@ -12,38 +12,35 @@ for (const [fs, mount] of Object.entries(fileSystems)) {
   for (const { what, bytes } of cuts) {
     test(`a file on ${fs} that is cut ${what} serves no holes as old data`, { timeout: limit(120_000), meta: { spec: ['COW-06', 'DIF-05'] } }, async ({ lab, faults }) => {
       const l = await lab(fileLab);
-      const { data, snapshot, image, file } = await storeInFile(l, await mount(l));
+      const stored = await storeInFile(l, await mount(l));
+      const { data, snapshot, file } = stored;
       const before = await l.sh('stat -c %s "$1"', file);
 
       await l.sh('truncate -s "$2" "$1"', file, `${bytes}`);
-      // What is stored from now on lies behind the cut, and would make the file long again.
+      // What is stored from now on may lie behind the cut, and would make the file long again.
       expect(await overwrite(data, 6, 4)).toEqual([4096, 4096, 4096, 4096]);
 
-      expect(await snapshot.waitEvent()).toMatchObject({ event: 'corrupted', error_name: 'EIO' });
-      expect(await data.snapshotInfo()).toMatchObject({ error_name: 'EIO' });
-      for (const chunk of [0, 3, 6, 9, 12]) await expect(image.read(chunk * CHUNK + 4096, SECTOR), `chunk ${chunk}`).rejects.toMatchObject({ errno: 'EIO' });
+      const verdict = await lookAtChunks(stored, [0, 1, 2, 3, 6, 9, 12]);
+      await expectTold(stored);
       for (const chunk of [0, 3, 6, 9]) expect(await data.read(chunk * CHUNK, 4096)).toEqual(Buffer.alloc(4096, 0xee));
       await snapshot.destroy();
-      expect(await l.sh('stat -c %s "$1"', file)).toBe('0');
-      faults.record({
-        kind: 'io', operation: 'cut of the storage', point: `${fs}, ${what}`, hit: `truncate from ${before} to ${bytes} bytes`,
-        verdict: 'EIO from the image and an event, the writes succeeded',
-      });
+      // A file system may keep a block for itself.
+      expect(Number(await l.sh('stat -c %b "$1"', file))).toBeLessThanOrEqual(4096 / SECTOR);
+      faults.record({ kind: 'io', operation: 'cut of the storage', point: `${fs}, ${what}`, hit: `truncate from ${before} to ${bytes} bytes`, verdict });
     });
   }
 }
 
 test('a file that was cut is not read again, though it is as long as before', { meta: { spec: ['COW-06', 'DIF-05'] } }, async ({ lab, faults }) => {
   const l = await lab(fileLab);
-  const { image, snapshot, file } = await storeInFile(l, await fileSystems['ext4']!(l));
-  const size = await l.sh('stat -c %s "$1"', file);
-  await l.sh('truncate -s 0 "$1"', file);
-  await expect(image.read(0, SECTOR)).rejects.toMatchObject({ errno: 'EIO' });
-  await l.sh('truncate -s "$2" "$1"', file, size);
-  await expect(image.read(0, SECTOR)).rejects.toMatchObject({ errno: 'EIO' });
-  await expect(image.read(3 * CHUNK, SECTOR)).rejects.toMatchObject({ errno: 'EIO' });
-  await snapshot.destroy();
-  faults.record({ kind: 'io', operation: 'cut of the storage', point: 'ext4, and long again', hit: `truncate from ${size} bytes and back`, verdict: 'EIO before and after' });
+  const stored = await storeInFile(l, await fileSystems['ext4']!(l));
+  const size = await l.sh('stat -c %s "$1"', stored.file);
+  await l.sh('truncate -s 0 "$1"', stored.file);
+  const short = await lookAtChunks(stored, [0]);
+  await l.sh('truncate -s "$2" "$1"', stored.file, size);
+  const verdict = `${short}; then ${await lookAtChunks(stored, [0, 1, 2, 3])}`;
+  await stored.snapshot.destroy();
+  faults.record({ kind: 'io', operation: 'cut of the storage', point: 'ext4, and long again', hit: `truncate from ${size} bytes and back`, verdict });
 });
 
 // Without sums of its own the module cannot tell such a hole from data: the image is its owner's loss, and nobody else's.
@@ -51,7 +48,7 @@ for (const fs of Object.keys(fileSystems)) {
   test(`holes punched into the file on ${fs} hurt nothing but the image`, { meta: { spec: ['COW-06', 'COW-09'] } }, async ({ lab, faults }) => {
     const l = await lab(fileLab);
     const { data, snapshot, file } = await storeInFile(l, await fileSystems[fs]!(l));
-    const blocks = await l.sh('stat -c %b "$1"; xfs_io -c "fpunch 0 1m" "$1"; stat -c %b "$1"', file);
+    const blocks = await l.sh('stat -c %b "$1"; xfs_io -c "fpunch 0 $(stat -c %s "$1")" "$1"; stat -c %b "$1"', file);
     const [had, has] = blocks.split('\n').map(Number) as [number, number];
     expect(had - has).toBeGreaterThanOrEqual(2048);
     expect(await overwrite(data, 6, 4)).toEqual([4096, 4096, 4096, 4096]);
@@ -66,9 +63,9 @@ test('a disk that says it has stored a chunk and has not hurts nothing but that 
   const s = await freezeSteered(lab);
   const hold = s.store.hold({ kind: 'write' });
   const writer = startAio(s.data, [{ offset: 3 * CHUNK, length: 4096 }]);
-  const held = await hold.next();
-  hold.close();
+  const held = await whileSyncing(s.l, hold.next());
   held.forge();
+  hold.release();
   expect(await writer.done).toEqual([4096]);
   expect(await aio(s.data, [{ offset: 5 * CHUNK, length: 4096 }])).toEqual([4096]);
   expect(await s.data.read(3 * CHUNK, 4096)).toEqual(Buffer.alloc(4096, 0xee));
@@ -82,16 +79,21 @@ test('a disk that says it has stored a chunk and has not hurts nothing but that 
   });
 });
 
-test('a write to the image that is lost on its way to the storage never reads as what was there before', { meta: { spec: ['IMG-03', 'DIF-05'] } }, async ({ lab, faults }) => {
+test('a write to the image that is lost on its way to the storage never reads as what was there before', {
+  meta: { spec: ['IMG-03', 'DIF-05'] },
+}, async ({ lab, faults, skip }) => {
   const s = await freezeSteered(lab);
-  // The chunk is stored, and then written to in the page cache of the storage.
+  // The chunk is stored, and what is written to it may be in the page cache of the storage.
   await s.image.write(3 * CHUNK, Buffer.alloc(4096, 0x77));
   expect(await s.image.read(3 * CHUNK, 4096)).toEqual(Buffer.alloc(4096, 0x77));
   const written = s.store.requests({ kind: 'write' }).length;
   s.store.fail({ kind: 'write' }, 'EIO');
-  await s.l.sh('sync');
+  await s.l.sh('sync; echo 3 > /proc/sys/vm/drop_caches');
   const lost = s.store.requests({ kind: 'write' }).slice(written);
-  await s.l.sh('echo 3 > /proc/sys/vm/drop_caches');
+  if (lost.length === 0) {
+    expect(await s.image.read(3 * CHUNK, 4096)).toEqual(Buffer.alloc(4096, 0x77));
+    skip('this module has nothing to write back');
+  }
 
   await expect(s.image.read(3 * CHUNK, 4096)).rejects.toMatchObject({ errno: 'EIO' });
   await expect(s.image.write(3 * CHUNK, Buffer.alloc(4096, 0x78))).rejects.toMatchObject({ errno: 'EIO' });
@@ -100,16 +102,20 @@ test('a write to the image that is lost on its way to the storage never reads as
   faults.record({ kind: 'io', operation: 'image write', point: 'write-back', hit: lost.map(({ sector, sectors }) => `write of sectors ${sector}+${sectors}`).join(', '), verdict: 'EIO from then on' });
 });
 
-test('a write to the image whose chunk cannot be stored fails, and so does all after it', { meta: { spec: ['IMG-03', 'COW-06'] } }, async ({ lab, faults }) => {
+test('a write to the image whose chunk cannot be stored is an error, at once or when it is read', {
+  meta: { spec: ['IMG-03', 'COW-06'] },
+}, async ({ lab, faults, skip }) => {
   const s = await freezeSteered(lab);
-  s.store.fail({ kind: 'write' }, 'EIO', 1);
-  await expect(s.image.write(3 * CHUNK, Buffer.alloc(4096, 0x77))).rejects.toMatchObject({ errno: 'EIO' });
+  s.store.fail({ kind: 'write' }, 'EIO');
+  const told = await s.image.write(3 * CHUNK, Buffer.alloc(4096, 0x77)).then(() => 'success', (error: { errno?: string }) => error.errno);
+  expect(['success', 'EIO']).toContain(told);
+  await s.l.sh('sync; echo 3 > /proc/sys/vm/drop_caches');
   const [failed] = s.store.requests({ kind: 'write' });
+  if (!failed) return skip('this module keeps in memory what is written to the image');
+
   await expect(s.image.read(3 * CHUNK, 4096)).rejects.toMatchObject({ errno: 'EIO' });
-  expect(await s.snapshot.waitEvent()).toMatchObject({ event: 'corrupted', error_name: 'EIO' });
-  await eventually('the snapshot that is lost', () => s.data.snapshotInfo(), ({ error_name: name }) => name === 'EIO');
+  await expectTold(s);
   faults.record({
-    kind: 'io', operation: 'image write', point: 'store of its chunk',
-    hit: failed ? `write of sectors ${failed.sector}+${failed.sectors}` : '', verdict: 'EIO, and the snapshot is lost',
+    kind: 'io', operation: 'image write', point: 'store of its chunk', hit: `write of sectors ${failed.sector}+${failed.sectors}`, verdict: `${told} for the writer, EIO for the reader`,
   });
 });

@@ -16,13 +16,13 @@ test('a backup of a logical volume held data newer than its snapshot', {
   const s = await freezeSteered(lab, {
     make: async (l, disk) => ({ device: await makeLinear(l, 'volume', disk, 96 * MIB + 3 * SECTOR) }),
   });
+  await writeElsewhere(s);
   const hold = s.disk.hold({ kind: 'read', sectors: CHUNK / SECTOR, sector: 5 * CHUNK / SECTOR });
   const backup = expectFrozen(s, 2, 8);
   const late = await hold.next();
   hold.close();
   const change = startAio(s.data, [{ offset: 2 * CHUNK, length: 8 * CHUNK }]);
-  await change.submitted;
-  await writeElsewhere(s);
+  await writeElsewhere(s, change);
   late.release();
   await backup;
   expect(await change.done).toEqual([8 * CHUNK]);

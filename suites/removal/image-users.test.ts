@@ -1,6 +1,6 @@
 /** A snapshot that is destroyed while its image is in use: I/O errors for the users, and nothing is left when they go.
  *  Method: have it open, mounted, written or read at depth; destroy; look at what each call gives, then let go and unload. */
-import { dataDisk, eventually, expect, limit, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, untilModuleReferences, type Device, type Lab } from '../fixtures/index.js';
+import { dataDisk, eventually, expect, imagesOf, limit, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, untilModuleReferences, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -11,7 +11,7 @@ async function afterDestroy(l: Lab, image: Device, mode: string, first: string, 
   user.onStdout((text) => { seen += text.toString(); });
   await eventually('a user of the image', () => Promise.resolve(seen), (text) => text.includes('ready\n'));
   await destroy();
-  expect(await l.sh('ls /dev | grep blksnap-image || true')).toBe('');
+  expect(await imagesOf(l)).toEqual([]);
   user.write('go\n');
   user.end();
   return (await user.result).text().replace('ready', '').trim();
@@ -19,11 +19,11 @@ async function afterDestroy(l: Lab, image: Device, mode: string, first: string, 
 
 const error = 'sed -n \'s/.*"error":"\\([A-Z]*\\)".*"call":"\\([a-z0-9]*\\)".*/\\1 \\2/p\'';
 const uses = [
-  { what: 'reads what it has read before', mode: '<', first: 'blkio read fd:3 0 65536 > /dev/null', then: `blkio read fd:3 0 4096 2>&1 > /dev/null | ${error}`, gets: 'EIO pread' },
-  { what: 'reads what it has not read', mode: '<', first: 'blkio read fd:3 0 4096 > /dev/null', then: `blkio read fd:3 ${8 * MIB} 4096 2>&1 > /dev/null | ${error}`, gets: 'EIO pread' },
-  { what: 'reads the last sector', mode: '<', first: ':', then: `blkio read fd:3 ${16 * MIB + 2 * 512} 512 2>&1 > /dev/null | ${error}`, gets: 'EIO pread' },
+  { what: 'reads what it has read before', mode: '<', first: 'blkio read fd:3 0 65536 > /dev/null', then: `blkio read fd:3 0 4096 2>&1 > /dev/null | ${error}`, gets: /^EIO pread$/ },
+  { what: 'reads what it has not read', mode: '<', first: 'blkio read fd:3 0 4096 > /dev/null', then: `blkio read fd:3 ${8 * MIB} 4096 2>&1 > /dev/null | ${error}`, gets: /^EIO pread$/ },
+  { what: 'reads the last sector', mode: '<', first: ':', then: `blkio read fd:3 ${16 * MIB + 2 * 512} 512 2>&1 > /dev/null | ${error}`, gets: /^EIO pread$/ },
   { what: 'writes and flushes', mode: '<>', first: 'head -c 4096 /dev/zero | blkio write fd:3 0',
-    then: `{ head -c 4096 /dev/zero | blkio write fd:3 4096 && blkio flush fd:3; } 2>&1 | ${error}`, gets: 'EIO fsync' },
+    then: `{ head -c 4096 /dev/zero | blkio write fd:3 4096 && blkio flush fd:3; } 2>&1 | ${error}`, gets: /^EIO (write|fsync)$/ },
 ];
 
 for (const { what, mode, first, then, gets } of uses) {
@@ -33,7 +33,7 @@ for (const { what, mode, first, then, gets } of uses) {
     await l.attach(data);
     const snapshot = await l.takeSnapshot(data);
 
-    expect(await afterDestroy(l, await snapshot.image(data), mode, first, then, () => snapshot.destroy())).toBe(gets);
+    expect(await afterDestroy(l, await snapshot.image(data), mode, first, then, () => snapshot.destroy())).toMatch(gets);
 
     await data.detach();
     expect(await moduleReferences(l)).toBe(0);
@@ -90,6 +90,6 @@ test('destroy while the image is read and written at depth: each I/O ends, with 
 
     for (const user of users) await user.abandon();
     expect((await writing.stop()).writes).toBeGreaterThan(0);
-    expect(await l.sh('ls /dev | grep blksnap-image || true')).toBe('');
+    expect(await imagesOf(l)).toEqual([]);
   }
 });

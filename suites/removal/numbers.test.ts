@@ -1,6 +1,6 @@
 /** A device number that is used again inherits nothing; a rescan that changes nothing takes nothing away.
  *  Method: mark, remove or rescan, and look at what the device at that number knows. */
-import { expect, makeLoop, makePartitions, numbersOf, test, untilModuleReferences, type Device } from '../fixtures/index.js';
+import { expect, makeLoop, makePartitions, moduleReferences, numbersOf, test, untilModuleReferences, type Device } from '../fixtures/index.js';
 import { disks, exists, lostFilter, scsiRescan } from './ways.js';
 
 const MIB = 1024 * 1024;
@@ -19,8 +19,9 @@ test('a disk that comes at the number of another one inherits neither filter, ma
   const snapshot = await l.takeSnapshot(hot);
   const { generation } = await hot.cbtInfo();
   await hot.write(0, new Uint8Array(4096).fill(1));
+  const references = await moduleReferences(l);
   await l.sh('echo 1 > /sys/block/$1/device/delete', hot.name);
-  await lostFilter(l, hot, 1);
+  await lostFilter(l, hot, references);
 
   await rescan();
   await exists(l, hot);
@@ -29,7 +30,8 @@ test('a disk that comes at the number of another one inherits neither filter, ma
   expect(await hot.sysfsFilter()).toBe('\n');
   await l.attach(hot);
   expect((await hot.cbtInfo()).generation).not.toBe(generation);
-  await expect(hot.snapshotInfo()).rejects.toMatchObject({ name: 'ToolError' });
+  const image = await hot.snapshotInfo().then((info) => info.image, (error: Error) => error.name);
+  expect([null, 'ToolError'], 'it is in no snapshot').toContain(image);
   // Its number is in the old snapshot, itself it is not.
   const another = await l.takeSnapshot(hot, { storage: '/tmp/diff', limit: '32M' });
   expect(await marksOf(hot)).toBe(0);

@@ -1,7 +1,7 @@
 /** The ways a device goes, each with a device that goes that way and one beside it that stays. */
 import {
-  dataDisk, eventually, hotDisk, makeLinear, makeLoop, makePartitions, secondDisk, storeDisk, thirdDisk, untilModuleReferences, writeTable,
-  type Device, type FioOptions, type Lab,
+  dataDisk, eventually, expect, hotDisk, makeLinear, makeLoop, makePartitions, moduleReferences, secondDisk, storeDisk, thirdDisk, writeTable,
+  type Device, type FioOptions, type Lab, type Load,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -17,6 +17,8 @@ export interface Target {
   readonly whereOther: FioOptions;
   /** Lets it go. One whose driver waits for the last user goes when the load is ended. */
   readonly remove: () => Promise<void>;
+  /** Whether its driver waits, with nobody but the module to have it open. */
+  readonly isKept?: () => Promise<boolean>;
   /** Makes a device where the old one was; undefined where this machine cannot. */
   readonly remake?: () => Promise<Device>;
 }
@@ -79,6 +81,7 @@ async function loop(l: Lab): Promise<Target> {
     where: whole(device),
     whereOther: whole(l.disk('data')),
     remove: async () => { await l.sh('losetup -d "$1"', device.path); },
+    isKept: async () => (await l.sh('losetup "$1" 2> /dev/null || true', device.path)) !== '',
     remake: async () => {
       await l.sh('losetup "$1" /tmp/backing', device.path);
       return device;
@@ -94,6 +97,7 @@ async function linear(l: Lab): Promise<Target> {
     where: whole(device),
     whereOther: whole(l.disk('data')),
     remove: async () => { await l.sh('dmsetup remove --noudevsync --deferred gone'); },
+    isKept: async () => Number(await l.sh('dmsetup info -c --noheadings -o open gone 2> /dev/null || true')) > 0,
     remake: () => makeLinear(l, 'gone', l.disk('third'), 8 * MIB),
   };
 }
@@ -138,13 +142,25 @@ export const ways: readonly Way[] = [
   { what: 'a partition table with a smaller partition is read', make: (l) => partition(l, (disk) => readAgain(l, disk, [{ ...first, length: MIB }, second])) },
 ];
 
+export const KEPT = 'the module has a device that is held open, so that its driver keeps it';
+
+/** Lets a device of a snapshot go, and ends the load that is on it; tells whether it goes. */
+export async function letGo({ remove, isKept }: Target, load?: Load): Promise<boolean> {
+  const isRefused = await remove().then(() => false, (error: Error) => {
+    expect(error.message).toMatch(/busy/i);
+    return true;
+  });
+  await load?.abandon();
+  return !isRefused && !await isKept?.();
+}
+
 export async function exists(l: Lab, device: Device): Promise<void> {
   await eventually(`${device.path}`, () => l.sh('[ -b "$1" ] && echo there || echo absent', device.path), (seen) => seen === 'there');
 }
 
-/** The device has gone, or what is at its place has no filter, and the module knows: `references` are kept of it by others.
- *  The attribute is empty first; the filter's reference goes last, when its calls have returned. */
-export async function lostFilter(l: Lab, device: Device, references: number): Promise<void> {
+/** The device has gone, or what is at its place has no filter, and the module knows: it has fewer references than `before`, see
+ *  moduleReferences(). The attribute is empty first; the filter's reference goes last, when its calls have returned. */
+export async function lostFilter(l: Lab, device: Device, before: number): Promise<void> {
   await eventually(`the end of the filter of ${device.path}`, () => l.isAttached(device), (seen) => !seen);
-  await untilModuleReferences(l, references);
+  await eventually('fewer references of the module', () => moduleReferences(l), (seen) => seen < before);
 }
