@@ -1,6 +1,9 @@
 /** Filters come and go while devices are mounted and written, and no I/O fails or is lost.
  *  Method: fio writes and verifies, or a file system is checked, while the filter is attached and detached. */
-import { dataDisk, expect, fio, largeDisk, makeLinear, makeLoop, makePartitions, secondDisk, startLoad, storeDisk, test, type Device, type FioOptions, type Lab } from '../fixtures/index.js';
+import {
+  dataDisk, expect, fio, largeDisk, makeLinear, makeLoop, makePartitions, makeSteered,
+  secondDisk, startAio, startLoad, storeDisk, test, untilStill, type Device, type FioOptions, type Lab,
+} from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -93,3 +96,23 @@ test('with a filter on it a device still serves buffered, direct and ring I/O', 
   ];
   for (const options of ways) expect((await fio(l.guest, { ...verified, ...options })).writes).toBe(512);
 });
+
+for (const [what, make] of [
+  ['a disk', undefined],
+  ['a device-mapper device', async (l: Lab, disk: Device) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB) })],
+] as const) {
+  test(`a filter of ${what} that is detached while a write is in flight is not used when the write ends`, { meta: { spec: ['FLT-02', 'FLT-10'] } }, async ({ lab }) => {
+    const { l, data, disk } = await makeSteered(lab, make ? { make } : {});
+    const hold = disk.hold({ kind: 'write' });
+    const write = startAio(data, [{ offset: MIB, length: 4096 }]);
+    await hold.next();
+    hold.close();
+    const detach = data.detach();
+    await untilStill(l, 'blksnapctl', detach);
+    hold.release();
+    await detach;
+    expect(await write.done).toEqual([4096]);
+    // Memory that is written to after it was freed is told of by its allocator.
+    await l.sh('for cache in /sys/kernel/slab/kmalloc-*; do echo 1 > "$cache/validate"; done');
+  });
+}
