@@ -1,6 +1,7 @@
 /** The reads of old data at the disk, held and let go. A module may read one chunk after the other or all at once, in requests of any
  *  size, and with one of them several chunks. */
-import { eventually, expect, writeElsewhere, type Aio, type Steered } from '../fixtures/index.js';
+import type { Hold } from '../../vm/index.js';
+import { expect, writeElsewhere, type Aio, type Steered } from '../fixtures/index.js';
 import { chunkExtent, isAskedFor, touches } from '../oracle/copies.js';
 
 const MIB = 1024 * 1024;
@@ -8,8 +9,6 @@ const MIB = 1024 * 1024;
 const HELD_MAX = 12;
 
 export const changing = ['write', 'discard', 'write-zeroes'] as const;
-
-export type Hold = ReturnType<Steered['disk']['hold']>;
 
 /** Holds the reads of these chunks from now on; not more than HELD_MAX at once, the others pass. */
 export function holdReads({ disk, layout }: Pick<Steered, 'disk' | 'layout'>, chunks: readonly number[]): Hold {
@@ -36,14 +35,6 @@ export async function letReadsGo(s: Steered, hold: Hold, chunks: readonly number
     for (const one of held.reverse()) one.release();
   }
   hold.release();
-}
-
-/** Resolves when a write of the storage is held. What a module has in the page cache of its storage is sent on its way. */
-export async function untilStored({ l }: Pick<Steered, 'l'>, hold: Hold): Promise<void> {
-  await eventually('a write to the storage', async () => {
-    if (hold.caught.length === 0) await l.sh('blockdev --flushbufs "$1" > /dev/null 2>&1 < /dev/null &', l.disk('store').path);
-    return hold.caught.length;
-  }, (caught) => caught > 0);
 }
 
 /** Overwrites so many other chunks that what was copied before is in the storage, and neither in a module's memory nor in a page cache. */

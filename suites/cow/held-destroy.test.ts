@@ -1,7 +1,6 @@
 /** A write that waits for a copy is finished before its snapshot is gone, and never carried into the next.
  *  Method: the disk holds the copy's read, or the write itself, while the snapshot is destroyed and the next one taken. */
-import { aio, CHUNK, expect, freezeSteered, startAio, test, untilStill, type Steered } from '../fixtures/index.js';
-import { untilStored } from './copying.js';
+import { aio, CHUNK, expect, freezeSteered, startAio, test, untilStill, whileSyncing, type Steered } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
@@ -66,7 +65,7 @@ test('a snapshot destroyed while its copies are being read and stored leaves not
   const reads = s.disk.hold({ kind: 'read', sector: at(5) / SECTOR });
   const stores = s.store.hold({ kind: 'write' });
   expect(await aio(s.data, [{ offset: at(3), length: CHUNK }])).toEqual([CHUNK]);
-  await untilStored(s, stores);
+  await whileSyncing(s.l, stores.next());
   const writer = startAio(s.data, [{ offset: at(5), length: CHUNK, byte: 0x11 }]);
   // A module may have memory for one copy only, which is not free yet: then no read comes.
   await untilStill(s.l, 'blkio', writer.done);

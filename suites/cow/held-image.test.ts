@@ -1,7 +1,7 @@
 /** The image gives the old data at every stage of a copy, and a write never overtakes what the image reads from the device.
  *  Method: hold the image's read at the disk, or the copy's write at the storage, and do the other thing meanwhile. */
-import { CHUNK, expect, expectFrozen, freezeSteered, startAio, sumOf, sumsOf, test, untilStill, writeElsewhere, type Steered } from '../fixtures/index.js';
-import { changing, pushOut, untilStored } from './copying.js';
+import { CHUNK, expect, expectFrozen, freezeSteered, startAio, sumOf, sumsOf, test, untilStill, whileSyncing, writeElsewhere, type Steered } from '../fixtures/index.js';
+import { changing, pushOut } from './copying.js';
 
 const SECTOR = 512;
 const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
@@ -35,7 +35,7 @@ test('a write passes when the old data is in memory, and the image answers from 
   const s = await freezeSteered(lab);
   const hold = s.store.hold({ kind: 'write' });
   expect(await startAio(s.data, [{ offset: at(3), length: CHUNK }]).done).toEqual([CHUNK]);
-  await untilStored(s, hold);
+  await whileSyncing(s.l, hold.next());
   // Neither the device nor the storage has it.
   await expectFrozen(s, 3, 2);
   for (const [sector, sectors] of [[0, 1], [77, 5], [3, 8], [CHUNK / SECTOR - 9, 9]] as const) {

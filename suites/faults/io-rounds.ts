@@ -1,10 +1,9 @@
 /** Rounds in which a request fails: each does one thing that the module sends requests for, and looks at what came of it. */
-import { aio, CHUNK, eventually, expect, imagesOf, moduleReferences, sumsOf, type Lab, type NthFault, type Snapshot } from '../fixtures/index.js';
+import { aio, CHUNK, eventually, expect, imagesOf, moduleReferences, sumsOf, whileSyncing, type Lab, type NthFault, type Snapshot } from '../fixtures/index.js';
 import {
   DIR, FIRST, MIB, MKFS_EXT4, PIECE, SECTOR, expectGood, expectLost, expectNextRight, expectWritten, hold, imageIsRight,
   overwrite, remount, untilStored, type Arm, type Bench, type Held,
 } from './io-bench.js';
-import { whileSyncing } from './storage-file.js';
 
 /** Overwrites both chunks, and waits until they are stored or the fault has hit. */
 async function copyWith(b: Bench, arm: Arm): Promise<{ held: Held; fault: NthFault }> {

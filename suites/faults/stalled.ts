@@ -3,9 +3,9 @@
 import type { FaultLog, HeldRequest, Hold } from '../../vm/index.js';
 import {
   aio, CHUNK, expect, faultDisks, mountExt4, startAio, startStuck, ToolError,
-  untilStill, type Aio, type Device, type Lab, type LabOptions, type Sectors, type Snapshot,
+  untilStill, whileSyncing, type Aio, type Device, type Lab, type LabOptions, type Sectors, type Snapshot,
 } from '../fixtures/index.js';
-import { earlyImage, holdStoredRead, whileSyncing } from './storage-file.js';
+import { earlyImage, holdStoredRead } from './storage-file.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;

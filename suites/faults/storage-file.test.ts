@@ -1,7 +1,7 @@
 /** A difference storage that is taken apart under the snapshot: the image has errors, never other data, and the device has what was written.
  *  Method: chunks are known to be stored; the file is cut, or the disk below it lies or fails; then device, image and destroy are looked at. */
-import { aio, CHUNK, expect, filledSectors, freezeSteered, limit, startAio, test } from '../fixtures/index.js';
-import { expectTold, fileLab, fileSystems, lookAtChunks, overwrite, SECTOR, storeInFile, whileSyncing } from './storage-file.js';
+import { aio, CHUNK, expect, filledSectors, freezeSteered, limit, startAio, test, whileSyncing } from '../fixtures/index.js';
+import { expectTold, fileLab, fileSystems, lookAtChunks, overwrite, SECTOR, storeInFile } from './storage-file.js';
 
 const cuts: readonly { readonly what: string; readonly bytes: number }[] = [
   { what: 'to nothing', bytes: 0 },

@@ -9,7 +9,6 @@ import {
 export const SECTOR = 512;
 const MIB = 1024 * 1024;
 const STORED = 4;
-const SIGKILL = 9;
 
 export const fileLab: LabOptions = { disks: [dataDisk, storeDisk, largeDisk], params: { diff_storage_minimum: 2 * MIB / SECTOR } };
 
@@ -83,19 +82,6 @@ export async function lookAtChunks({ data, image }: Pick<OnFile, 'data' | 'image
 export async function expectTold({ data, snapshot }: Pick<OnFile, 'data' | 'snapshot'>): Promise<void> {
   const { error_name: lost } = await data.snapshotInfo();
   if (lost !== null) expect(await snapshot.waitEvent()).toMatchObject({ event: 'corrupted', error_name: lost });
-}
-
-/** Waits for a write to the storage. A page cache sends what it has when it is told to: so it is, again and again, by the script. */
-export async function whileSyncing<T>(l: Lab, wait: Promise<T>, script = 'sync'): Promise<T> {
-  const syncing = l.guest.start(['/bin/sh', '-c', `while :; do ${script}; done > /dev/null 2>&1`], { timeoutMs: 60_000 });
-  syncing.end();
-  syncing.result.catch(() => undefined);
-  try {
-    return await wait;
-  } finally {
-    // It may be waiting for what is held, and ends when that is let go.
-    syncing.kill(SIGKILL).catch(() => undefined);
-  }
 }
 
 /** A read of the image that waits for a read of the storage, which is held back; undefined if the module never reads what it has stored. */
