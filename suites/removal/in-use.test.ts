@@ -2,8 +2,8 @@
  *  Drivers that ask whether a device is open (device-mapper, loop, partitions) free what I/O needs when it is not.
  *  Method: have the image open; let the device go; look who is refused, who waits, what is read, and that all goes after destroy. */
 import {
-  aio, CHUNK, expect, freezeSteered, holdOpen, makeLinear, makeLoop, makePartitions, moduleReferences, numbersOf, startAio, test,
-  untilStill, type Device, type Lab, type Steered,
+  aio, CHUNK, driverLog, eventually, expect, freezeSteered, holdOpen, keepReads, makeLinear, makeLoop, makePartitions, makeTestDisk,
+  moduleReferences, numbersOf, releaseReads, removeTestDisk, startAio, startStuck, test, untilStill, type Device, type Lab, type Steered,
 } from '../fixtures/index.js';
 import { disks, exists, lostFilter, scsiRescan } from './ways.js';
 
@@ -114,6 +114,26 @@ test('a disk that is deleted goes wholly, though its image is still open', { met
   await expectFailed(image);
   await user.close();
   await snapshot.destroy();
+});
+
+test('a disk whose driver waits for no bio is there as long as it is read for its image', { meta: { spec: ['FLT-10', 'SNP-05'] } }, async ({ lab }) => {
+  const l = await lab();
+  const disk = await makeTestDisk(l);
+  const { snapshot, image } = await frozenImage(l, disk);
+  const [sector, length] = [4 * CHUNK / SECTOR, 4096];
+  const before = (await driverLog(l)).length;
+  await keepReads(l, sector);
+  const reader = startAio(image, [{ op: 'read', offset: sector * SECTOR, length }]);
+  await eventually('the read at the driver', () => driverLog(l), (bios) => bios.length > before);
+
+  // It may wait for the read, or leave it to who reads to hold on to the disk: what the driver needs for the read is freed after it.
+  const { command: removal } = await startStuck(l, removeTestDisk);
+  await releaseReads(l);
+  expect([length, 'EIO']).toContain((await reader.done)[0]);
+  expect((await removal.result).exitCode).toBe(0);
+  await expectFailed(image);
+  await snapshot.destroy();
+  await lostFilter(l, disk, 1);
 });
 
 test('an image that is opened after its snapshot was lost does not keep the device', { meta: { spec: ['COW-06', 'IMG-04'] } }, async ({ lab }) => {
