@@ -454,6 +454,8 @@ static int diff_storage_rw(struct diff_storage *storage, loff_t pos,
 		return ret;
 	init_sync_kiocb(&iocb, file);
 	iocb.ki_pos = pos;
+	/* Who has opened the file may set this at any time. */
+	iocb.ki_flags &= ~IOCB_APPEND;
 	if (direct)
 		iocb.ki_flags |= IOCB_DIRECT;
 	else

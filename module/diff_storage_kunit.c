@@ -21,6 +21,7 @@
  * @writes:	times that the file was written to, if it is a spy
  * @direct_writes: those past the page cache
  * @was_writing: the file's owner could tell that it is written to
+ * @was_appending: it went to the end of the file, wherever it was to go
  * @shortfall:	bytes that the spy leaves out
  * @refuses_direct: the spy cannot write past the page cache
  */
@@ -32,6 +33,7 @@ struct storage_test {
 	unsigned int writes;
 	unsigned int direct_writes;
 	bool was_writing;
+	bool was_appending;
 	size_t shortfall;
 	bool refuses_direct;
 };
@@ -339,6 +341,7 @@ static ssize_t spy_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 
 	priv->writes++;
 	priv->was_writing = diff_storage_is_writing();
+	priv->was_appending = iocb->ki_flags & IOCB_APPEND;
 	if (iocb->ki_flags & IOCB_DIRECT) {
 		priv->direct_writes++;
 		if (priv->refuses_direct)
@@ -403,6 +406,16 @@ static void write_should_do_without_direct_where_it_is_refused(struct kunit *tes
 	KUNIT_EXPECT_EQ(test, write_to_spy(test), 0);
 	KUNIT_EXPECT_EQ(test, priv->direct_writes, 2);
 	KUNIT_EXPECT_EQ(test, priv->writes, 4);
+}
+
+static void write_should_go_to_its_place_in_a_file_for_appending(struct kunit *test)
+{
+	struct diff_storage *storage = storage_of(test);
+
+	use_file(test);
+	storage->file->f_iocb_flags |= IOCB_APPEND;
+	KUNIT_EXPECT_EQ(test, write_to_spy(test), 0);
+	KUNIT_EXPECT_FALSE(test, priv_of(test)->was_appending);
 }
 
 static void short_write_should_be_an_error(struct kunit *test)
@@ -509,6 +522,7 @@ static struct kunit_case diff_storage_cases[] = {
 	KUNIT_CASE(is_writing_should_be_true_while_writing_only),
 	/* DIF-05 */
 	KUNIT_CASE(write_should_do_without_direct_where_it_is_refused),
+	KUNIT_CASE(write_should_go_to_its_place_in_a_file_for_appending),
 	KUNIT_CASE(short_write_should_be_an_error),
 	KUNIT_CASE(stored_data_should_be_read_back),
 	KUNIT_CASE(short_read_should_be_an_error),

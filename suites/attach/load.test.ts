@@ -97,6 +97,34 @@ test('with a filter on it a device still serves buffered, direct and ring I/O', 
   for (const options of ways) expect((await fio(l.guest, { ...verified, ...options })).writes).toBe(512);
 });
 
+test('a write that waited for the filter to be attached is seen by it: take waits for the write, and the image has it', { meta: { spec: ['FLT-01', 'FLT-02', 'SNP-09'] } }, async ({ lab }) => {
+  const { l, data, disk } = await makeSteered(lab);
+  await data.detach();
+  const hold = disk.hold({ kind: 'write' });
+  const before = startAio(data, [{ offset: MIB, length: 4096 }]);
+  const first = await hold.next();
+  // It waits for what is on its way, and lets nothing follow.
+  const attach = data.attach();
+  await untilStill(l, 'blksnapctl', attach);
+  const late = startAio(data, [{ offset: 3 * MIB, length: 4096, byte: 0x77 }]);
+  await untilStill(l, 'blkio', late.done);
+  first.release();
+  await attach;
+  expect(await before.done).toEqual([4096]);
+  await hold.next();
+
+  const snapshot = await l.createSnapshot();
+  await snapshot.add(data);
+  let isTaken = false;
+  const take = snapshot.take().finally(() => { isTaken = true; });
+  await untilStill(l, 'blksnapctl', take);
+  expect(isTaken, 'taken while a write is in flight').toBe(false);
+  hold.release();
+  await take;
+  expect(await late.done).toEqual([4096]);
+  expect(await (await snapshot.image(data)).read(3 * MIB, 4096)).toEqual(Buffer.alloc(4096, 0x77));
+});
+
 for (const [what, make] of [
   ['a disk', undefined],
   ['a device-mapper device', async (l: Lab, disk: Device) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB) })],

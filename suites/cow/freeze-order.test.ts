@@ -1,7 +1,7 @@
-/** A take ends, though what it freezes is what another snapshot stores its copies on.
- *  Method: the storage of a held device lies on one of the two that are taken, and freezing the other one writes to the held
+/** A take ends, though of what it freezes one lies on the other, or another snapshot stores its copies there.
+ *  Method: two file systems, of which one lies on the other, are taken, added in both orders; the storage of a held device lies on one of the two that are taken, and freezing the other one writes to the held
  *  device more chunks than memory has copies for; made in both orders, as the order of making tells what is frozen first. */
-import { dataDisk, expect, makeLinear, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab } from '../fixtures/index.js';
+import { dataDisk, expect, makeLinear, makeLoop, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 /** The smallest bound of copies that the module keeps is reached by far. */
@@ -34,5 +34,27 @@ for (const storageFirst of [true, false]) {
     await expect(await (await holding.image(held)).sectors()).toHoldSectorsOf(frozen);
     await taken.destroy();
     await holding.destroy();
+  });
+}
+
+for (const lowerFirst of [true, false]) {
+  const added = lowerFirst ? 'first' : 'last';
+  test(`of two file systems of which one is in a file of the other both are taken, the lower added ${added}`, { meta: { spec: ['SNP-02', 'COW-08', 'COW-01'] } }, async ({ lab }) => {
+    const l = await lab();
+    const lower = l.disk('data');
+    await mountExt4(l, lower, '/mnt/lower');
+    const upper = await makeLoop(l, 6 * MIB, '/mnt/lower/backing');
+    await mountExt4(l, upper, '/mnt/upper');
+    await l.attach(lower, upper);
+    await l.sh('seq 200000 > /mnt/upper/dirty; seq 100000 > /mnt/lower/dirty');
+
+    const snapshot = await l.takeSnapshot(lowerFirst ? [lower, upper] : [upper, lower]);
+
+    await l.sh('cp /mnt/upper/dirty /tmp/upper; cp /mnt/lower/dirty /tmp/lower; echo > /mnt/upper/dirty; echo > /mnt/lower/dirty; sync; mkdir -p /mnt/image');
+    for (const [name, device] of Object.entries({ lower, upper })) {
+      const image = await snapshot.image(device);
+      await l.sh('e2fsck -fn "$1"; mount -o ro "$1" /mnt/image; cmp /mnt/image/dirty "/tmp/$2"; umount /mnt/image', image.path, name);
+    }
+    await snapshot.destroy();
   });
 }

@@ -1,6 +1,8 @@
 /** Old data that cannot be read or stored costs the snapshot and nothing else.
  *  Method: the disk fails what the copy asks for, however often; the write that waited, later writes, the image and the event are looked at. */
-import { aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, numbersOf, startAio, test, writeElsewhere, type Steered } from '../fixtures/index.js';
+import {
+  aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, numbersOf, startAio, test, untilStill, writeElsewhere, type Steered,
+} from '../fixtures/index.js';
 import { pushOut } from './copying.js';
 
 const SECTOR = 512;
@@ -62,6 +64,25 @@ test('a write that waits for two copies goes on when one of them fails and the o
   await writeElsewhere(s, writer);
   late.release();
   expect(await writer.done).toEqual([16 * SECTOR]);
+  await expectLost(s);
+});
+
+test('what the image reads while the snapshot is lost is right or an error: a write may have been faster', { meta: { spec: ['COW-06', 'COW-01', 'IMG-02'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  const hold = s.disk.hold({ kind: 'read', sector: sectorAt(3), sectors: CHUNK / SECTOR });
+  const reading = expectFrozen(s, 3);
+  const read = await hold.next();
+  hold.close();
+  s.disk.fail({ kind: 'read', sector: sectorAt(5) }, 'EIO');
+  expect(await aio(s.data, [{ offset: at(5), length: 4096 }])).toEqual([4096]);
+  expect(await s.data.snapshotInfo()).toMatchObject({ error_name: 'EIO' });
+
+  const writer = startAio(s.data, [{ offset: at(3), length: CHUNK, byte: 0x33 }]);
+  await untilStill(s.l, 'blkio', writer.done);
+  read.release();
+  const error = await reading.then(() => undefined, (reason: unknown) => reason);
+  if (error !== undefined) expect(error).toMatchObject({ errno: 'EIO' });
+  expect(await writer.done).toEqual([CHUNK]);
   await expectLost(s);
 });
 

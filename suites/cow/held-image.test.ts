@@ -1,13 +1,13 @@
 /** The image gives the old data at every stage of a copy, and a write never overtakes what the image reads from the device.
  *  Method: hold the image's read at the disk, or the copy's write at the storage, and do the other thing meanwhile. */
-import { CHUNK, expect, expectFrozen, freezeSteered, startAio, sumOf, sumsOf, test, untilStill, whileSyncing, writeElsewhere, type Steered } from '../fixtures/index.js';
+import { aio, CHUNK, expect, expectFrozen, freezeSteered, startAio, sumOf, sumsOf, test, untilStill, whileSyncing, writeElsewhere, type Steered } from '../fixtures/index.js';
 import { changing, pushOut } from './copying.js';
 
 const SECTOR = 512;
 const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
 
 for (const [what, op] of [['write', (s: Steered) => startAio(s.data, [{ offset: at(3), length: CHUNK }]).done], ['discard', (s: Steered) => s.data.discard(at(3), CHUNK)]] as const) {
-  test(`a ${what} does not overtake the image's read of the same chunk from the device`, { meta: { spec: ['IMG-02', 'COW-01', 'COW-03'] } }, async ({ lab }) => {
+  test(`a ${what} does not overtake the image's read of the same chunk from the device`, { meta: { spec: ['IMG-02', 'COW-01', 'COW-03', 'COW-04'] } }, async ({ lab }) => {
     const s = await freezeSteered(lab);
     await writeElsewhere(s);
     const hold = s.disk.hold({ kind: 'read', sector: at(3) / SECTOR, sectors: CHUNK / SECTOR });
@@ -20,6 +20,7 @@ for (const [what, op] of [['write', (s: Steered) => startAio(s.data, [{ offset: 
     // A module may copy the chunk meanwhile, and the change then has only the image's reader to wait for.
     await untilStill(s.l, 'blkio', overwriting);
     await writeElsewhere(s);
+    expect(await aio(s.data, [{ offset: sector * SECTOR, length: 4096, byte: 0x55 }], { nowait: true }), 'it would have to wait').toEqual(['EAGAIN']);
     expect(s.disk.requests({ kind: changing, sector, sectors })).toEqual([]);
 
     read.release();

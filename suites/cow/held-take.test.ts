@@ -1,7 +1,9 @@
 /** Take waits for the writes that are in flight, on every kind of device; two readings of an image never differ.
  *  Method: the disk at the bottom holds a write; take begins, and is seen to sleep on. Then the held write is let go, and the image is
  *  read twice, a write to the same place in between. */
-import { aio, CHUNK, expect, makeLinear, makePartitions, makeSteered, startAio, test, untilStill, type Device, type Lab, type SteeredOptions } from '../fixtures/index.js';
+import {
+  aio, CHUNK, earlyImage, expect, makeLinear, makePartitions, makeSteered, startAio, test, untilStill, type Device, type Lab, type SteeredOptions,
+} from '../fixtures/index.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -35,7 +37,7 @@ for (const [what, options] of devices) {
     const { l, data, disk } = await makeSteered(lab, options);
     const snapshot = await l.createSnapshot();
     await snapshot.add(data);
-    const old = await data.read(at(3, 8), 4096);
+    const [old, oldElsewhere] = [await data.read(at(3, 8), 4096), await data.read(at(9), 4096)];
 
     const hold = disk.hold({ kind: 'write' });
     const before = startAio(data, [{ offset: at(3, 8), length: 4096, byte: 0x11 }]);
@@ -47,21 +49,28 @@ for (const [what, options] of devices) {
     await untilStill(l, 'blksnapctl', take);
     expect(isTaken, 'taken while a write is in flight').toBe(false);
     // To the same place: from before the cut or from after it, as a module may wait first or cut first.
-    const after = startAio(data, [{ offset: at(3, 8), length: 4096, byte: 0x22 }]);
+    const after = startAio(data, [{ offset: at(3, 8), length: 4096, byte: 0x22 }, { offset: at(9), length: 4096, byte: 0x44 }]);
     await untilStill(l, 'blkio', after.done);
+    // Where there is an image by now, udev and others read it as soon as it comes.
+    const early = (await earlyImage(l, data))?.read(at(3, 8), 4096);
+    if (early) await untilStill(l, 'blkio', early);
 
     hold.release();
     await take;
     expect(await before.done).toEqual([4096]);
     const image = await snapshot.image(data);
     const first = await image.sectorsAt(at(2), 3 * CHUNK);
-    expect(await after.done).toEqual([4096]);
+    expect(await after.done).toEqual([4096, 4096]);
     const written = [Buffer.alloc(4096, 0x11), Buffer.alloc(4096, 0x22)];
     expect(written).toContainEqual(await data.read(at(3, 8), 4096));
     await aio(data, [{ offset: at(3), length: CHUNK, byte: 0x33 }]);
     await expect(await image.sectorsAt(at(2), 3 * CHUNK)).toHoldSectorsOf(first);
     // Of a write the image has all and so does the map, or neither has any.
-    const isMarked = (await data.cbtMap(Math.floor(at(3, 8) / (await data.cbtInfo()).block_size), 1))[0] !== 0;
-    expect(isMarked ? written : [old]).toContainEqual(await image.read(at(3, 8), 4096));
+    const { block_size: block } = await data.cbtInfo();
+    const isMarked = async (offset: number): Promise<boolean> => (await data.cbtMap(Math.floor(offset / block), 1))[0] !== 0;
+    const frozen = await image.read(at(3, 8), 4096);
+    expect(await isMarked(at(3, 8)) ? written : [old]).toContainEqual(frozen);
+    expect(await image.read(at(9), 4096)).toEqual(await isMarked(at(9)) ? Buffer.alloc(4096, 0x44) : oldElsewhere);
+    if (early) expect(await early, 'what was read before take had ended').toEqual(frozen);
   });
 }

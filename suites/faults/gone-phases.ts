@@ -1,8 +1,8 @@
 /** When something goes in gone.ts: what is under way then, held back by a disk, and how that may end. */
 import type { HeldRequest, Hold } from '../../vm/index.js';
-import { aio, CHUNK, expect, faultDisks, startAio, startStuck, untilStill, whileSyncing, type Aio } from '../fixtures/index.js';
+import { aio, CHUNK, earlyImage, expect, faultDisks, startAio, startStuck, untilStill, whileSyncing, type Aio } from '../fixtures/index.js';
 import { CHUNK_AT, ELSEWHERE, SECTOR, type Cell } from './gone-things.js';
-import { earlyImage, holdStoredRead } from './storage-file.js';
+import { holdStoredRead } from './storage-file.js';
 
 interface UnderWay {
   readonly holds: readonly Hold[];

@@ -2,7 +2,7 @@
  *  whichever way that goes to the disk; and what its image may say when that has failed. */
 import type { HeldRequest, Hold, ProgrammableDisk } from '../../vm/index.js';
 import {
-  aio, CHUNK, dataDisk, eventually, expect, filledSectors, largeDisk, mountExt4, startAio, startStuck, storeDisk,
+  aio, CHUNK, dataDisk, eventually, expect, filledSectors, largeDisk, mountExt4, startAio, storeDisk,
   type Aio, type Device, type Lab, type LabOptions, type Snapshot,
 } from '../fixtures/index.js';
 
@@ -100,13 +100,4 @@ export async function holdStoredRead(
     }
     if (held !== 'none') return { hold, held, reading };
   }
-}
-
-/** The image of a device whose snapshot is being taken, if the module tells of one that early. */
-export async function earlyImage(l: Lab, device: Device): Promise<Device | undefined> {
-  const { command, isWaiting } = await startStuck(l, 'exec blksnapctl snapshot info "$1"', device.path);
-  command.result.catch(() => undefined);
-  if (isWaiting) return undefined;
-  const name = /"image":"([^"]+)"/.exec((await command.result).text())?.[1];
-  return name === undefined ? undefined : l.device(`/dev/${name}`);
 }

@@ -76,22 +76,47 @@ test('the filter is told each kind as it was submitted, once, before it is split
   expect(Math.max(...large.map(({ length }) => length))).toBeGreaterThan(64 * KIB);
 });
 
+/** Of I/O. Returns its folder. */
+async function makeCgroup(l: Lab): Promise<string> {
+  await l.sh('mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; echo +io > /tmp/cg/cgroup.subtree_control; mkdir /tmp/cg/user');
+  l.defer(() => l.sh('rmdir /tmp/cg/user; umount /tmp/cg'));
+  return '/tmp/cg/user';
+}
+
+/** The line of the device in io.stat. */
+async function chargesOf(l: Lab, cgroup: string, device: Device): Promise<string | undefined> {
+  const { major, minor } = await numbersOf(l, device);
+  return (await l.sh('cat "$1/io.stat"', cgroup)).split('\n').find((text) => text.startsWith(`${major}:${minor} `));
+}
+
 for (const mode of modes) {
   test(`each write is charged once to its cgroup through a filter in mode "${mode}"`, { meta: { spec: ['FLT-13'] } }, async ({ lab }) => {
     const l = await lab();
     await loadProbe(l);
     const data = l.disk('data');
-    await l.sh('mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; echo +io > /tmp/cg/cgroup.subtree_control; mkdir /tmp/cg/user');
-    l.defer(() => l.sh('rmdir /tmp/cg/user; umount /tmp/cg'));
+    const cgroup = await makeCgroup(l);
     const probe = await attachProbe(l, data);
     await probe.set(mode);
-    const { major, minor } = await numbersOf(l, data);
-    await l.sh('echo $$ > /tmp/cg/user/cgroup.procs; for at in 0 65536 131072; do head -c 65536 /dev/zero | blkio write "$1" $at --direct; done', data.path);
-    const line = (await l.sh('cat /tmp/cg/user/io.stat')).split('\n').find((text) => text.startsWith(`${major}:${minor} `));
+    await l.sh('echo $$ > "$2/cgroup.procs"; for at in 0 65536 131072; do head -c 65536 /dev/zero | blkio write "$1" $at --direct; done', data.path, cgroup);
+    const line = await chargesOf(l, cgroup, data);
     expect(line).toContain(`wbytes=${192 * KIB} `);
     expect(line).toContain('wios=3 ');
   });
 }
+
+test('a copy is not charged to the cgroup of the writer that it is made for', { meta: { spec: ['FLT-13', 'COW-07'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const cgroup = await makeCgroup(l);
+  await l.sh('echo $$ > "$2/cgroup.procs"; head -c 65536 /dev/zero | blkio write "$1" 0 --direct', data.path, cgroup);
+  const line = await chargesOf(l, cgroup, data);
+  // Whoever limits the cgroup would make every other writer of the chunk wait.
+  expect(line).toContain('rbytes=0 ');
+  expect(line).toContain(`wbytes=${64 * KIB} `);
+  await snapshot.destroy();
+});
 
 /** A SCSI disk that checks the guard of each sector it gets, and gives each a guard to be checked. */
 async function makeProtected(l: Lab): Promise<Device> {
@@ -135,6 +160,13 @@ test('a disk with protection information is refused, or its image is right', { m
   expect(await disk.snapshotInfo()).toMatchObject({ error: 0 });
 });
 
+/** As a field of struct blk_zone_range: 64 bits, the lowest byte first. */
+function leSectors(bytes: number): string {
+  const field = Buffer.alloc(8);
+  field.writeBigUInt64LE(BigInt(bytes / 512));
+  return field.toString('hex');
+}
+
 /** Of zones of 4 MiB. */
 async function makeZoned(l: Lab): Promise<Device> {
   await l.sh('insmod /lib/modules/$(uname -r)/null_blk.ko nr_devices=1 zoned=1 zone_size=4 gb=1 memory_backed=1 submit_queues=1');
@@ -153,6 +185,14 @@ test('a zoned disk is refused, or its image is right', { meta: { spec: ['FLT-13'
   const frozen = await disk.sectorsAt(0, 4 * MIB);
   await fio(l.guest, { ...load, offset: '1m' });
   await expect(await image.sectorsAt(0, 4 * MIB)).toHoldSectorsOf(frozen);
+  // A zone that is reset has lost all that was written to it.
+  await l.sh('blkio ioctl "$1" 0x40101283 "$2"', disk.path, `${'00'.repeat(8)}${leSectors(4 * MIB)}`);
+  await expect(await image.sectorsAt(0, 4 * MIB)).toHoldSectorsOf(frozen);
+  await snapshot.destroy();
+  await l.takeSnapshot(disk);
+  const { block_size: block, changes } = await disk.cbtInfo();
+  const map = await disk.cbtMap(0, 4 * MIB / block);
+  expect(map.filter((mark) => mark === changes), 'blocks of the zone that was reset').toHaveLength(map.length);
 });
 
 test('zone writes that the block layer holds back and sends again are seen once', { meta: { spec: ['FLT-13'] } }, async ({ lab }) => {

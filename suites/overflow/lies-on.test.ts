@@ -76,6 +76,11 @@ const stacks: readonly Stack[] = [
     await l.sh('mkfs.ext4 -q -F -b 4096 -O journal_dev "$1"', l.disk('data').path);
     return fileOn(l, l.disk('store'), '/mnt/top', ['-b', '4096', '-J', `device=${l.disk('data').path}`]);
   } },
+  { what: 'a file whose file system has its journal on a partition of it', make: async (l) => {
+    const [part] = await makePartitions(l, l.disk('data'), [{ start: MIB, length: 8 * MIB }]) as [Device];
+    await l.sh('mkfs.ext4 -q -F -b 4096 -O journal_dev "$1"', part.path);
+    return fileOn(l, l.disk('store'), '/mnt/top', ['-b', '4096', '-J', `device=${part.path}`]);
+  } },
 ];
 
 for (const { what, make } of stacks) {

@@ -155,6 +155,8 @@ test('a volume is not removed while it is read for its image', { meta: { spec: [
   const hold = s.disk.hold({ kind: 'read' });
   const reader = startAio(s.image, [{ op: 'read', offset: 3 * CHUNK, length: 4096 }]);
   await hold.next();
+  // Another user of the image that ends is not the last one.
+  await (await holdOpen(s.image)).close();
   await expectInUse(s.l);
   hold.release();
   expect(await reader.done).toEqual([4096]);
