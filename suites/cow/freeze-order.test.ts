@@ -1,6 +1,7 @@
 /** A take ends, though of what it freezes one lies on the other, or another snapshot stores its copies there.
- *  Method: two file systems, of which one lies on the other, are taken, added in both orders; the storage of a held device lies on one of the two that are taken, and freezing the other one writes to the held
- *  device more chunks than memory has copies for; made in both orders, as the order of making tells what is frozen first. */
+ *  Method: two file systems, of which one lies on the other, are taken, added in both orders. Or the storage of a held device lies on
+ *  one of the two that are taken, and freezing the other one writes to the held device more chunks than memory has copies for; made
+ *  in both orders, as the order of making tells what is frozen first. */
 import { dataDisk, expect, makeLinear, makeLoop, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,9 @@
 /** A device that does not answer: who needs it waits, who does not goes on, and when it answers all ends, whatever was done meanwhile.
  *  Method: a disk holds what is under way in each phase; stalled.test.ts has a diagonal of the grid, here is the rest. */
 import { limit, test } from '../fixtures/index.js';
-import { fillCell, isQuick, meanwhiles, phases } from './stalled.js';
+import { meanwhiles } from './stalled-meanwhiles.js';
+import { phases } from './stalled-phases.js';
+import { fillCell, isQuick } from './stalled.js';
 
 for (const [row, phase] of phases.entries()) {
   for (const [column, meanwhile] of meanwhiles.entries()) {

@@ -1,6 +1,8 @@
 /** A diagonal of the grid of stalled.long.test.ts: each phase and each thing that is done meanwhile, once. */
 import { limit, test } from '../fixtures/index.js';
-import { fillCell, isQuick, meanwhiles, phases } from './stalled.js';
+import { meanwhiles } from './stalled-meanwhiles.js';
+import { phases } from './stalled-phases.js';
+import { fillCell, isQuick } from './stalled.js';
 
 for (const [row, phase] of phases.entries()) {
   for (const [column, meanwhile] of meanwhiles.entries()) {

@@ -1,230 +1,23 @@
 /** What is stuck, and what is done meanwhile: each pair is a cell of the grid.
  *  A phase begins something that a disk does not answer; another thing begins; then the disk answers, and all must end. */
-import type { FaultLog, HeldRequest, Hold } from '../../vm/index.js';
+import type { FaultLog } from '../../vm/index.js';
 import {
-  aio, CHUNK, earlyImage, expect, faultDisks, mountExt4, patched, startAio, startStuck, ToolError,
-  untilStill, whileSyncing, type Aio, type Device, type Io, type Lab, type LabOptions, type Sectors, type Snapshot,
+  aio, CHUNK, expect, faultDisks, mountExt4, patched,
+  ToolError, type Device, type Lab, type LabOptions, type Sectors,
 } from '../fixtures/index.js';
-import { holdStoredRead } from './storage-file.js';
+import { DIR, type Meanwhile } from './stalled-meanwhiles.js';
+import { at, type Cell, type Phase } from './stalled-phases.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
-/** The chunks lie behind a file system, which is there if the cell wants one. */
+/** Of the original's file system, before the chunks. */
 const FS_SIZE = '24M';
-const BASE = 32 * MIB;
-const at = (chunk: number): number => BASE + chunk * CHUNK;
 const FILLED = 16;
 const PIECE = { offset: at(2), length: 4 * CHUNK };
-const DIR = '/mnt/data';
 const STORAGE_DIR = '/mnt/storage';
 const PORTION = 2 * MIB;
 
 type MakeLab = (options?: LabOptions) => Promise<Lab>;
-
-interface Cell {
-  readonly l: Lab;
-  readonly data: Device;
-  readonly second: Device;
-  readonly snapshot: Snapshot;
-  readonly image: () => Promise<Device>;
-}
-
-interface Stall {
-  readonly hold: Hold;
-  readonly hit: string;
-  /** The device in the guest that does not answer. */
-  readonly stuck: Device;
-  readonly end: () => Promise<void>;
-}
-
-export interface Phase {
-  readonly name: string;
-  /** Default: the disk itself. */
-  readonly storage?: 'file';
-  readonly isTaken: boolean;
-  readonly destroys?: true;
-  /** Undefined: the module does nothing then that could be stuck. */
-  readonly begin: (cell: Cell) => Promise<Stall | undefined>;
-}
-
-const hitOf = (name: string, { request }: HeldRequest): string => `${name}: ${request.kind} ${request.sector}+${request.sectors}`;
-
-/** It has read what was there, or an error if the filter was detached meanwhile. */
-async function expectRead({ l, data }: Cell, reading: Aio): Promise<void> {
-  expect(await l.isAttached(data) ? [4096] : [4096, 'EIO']).toContain((await reading.done)[0]);
-}
-
-const range = (chunk: number) => ({ sector: at(chunk) / SECTOR, sectors: CHUNK / SECTOR });
-
-async function stallCopy({ l, data }: Cell): Promise<Stall> {
-  const hold = l.programmable('data').hold({ kind: 'read', ...range(3) });
-  const writer = startAio(data, [{ offset: at(3), length: 4096 }]);
-  const hit = hitOf('original', await hold.next());
-  return { hold, hit, stuck: data, end: async () => { expect(await writer.done).toEqual([4096]); } };
-}
-
-export const phases: readonly Phase[] = [
-  { name: 'old-data read', isTaken: true, begin: stallCopy },
-  {
-    name: 'store write', isTaken: true,
-    begin: async ({ l, data }) => {
-      const hold = l.programmable('store').hold({ kind: 'write' });
-      // The old data is in memory: nobody waits for the storage.
-      expect(await aio(data, [{ offset: at(3), length: 4096 }])).toEqual([4096]);
-      return { hold, hit: hitOf('storage', await whileSyncing(l, hold.next())), stuck: l.disk('store'), end: () => Promise.resolve() };
-    },
-  },
-  {
-    name: 'store read', isTaken: true,
-    begin: async (cell) => {
-      const { l, data, image } = cell;
-      // Others follow, so that a module that keeps the latest in memory keeps those.
-      for (const [chunk, length] of [[3, 4096], [16, 8 * CHUNK]] as const) expect(await aio(data, [{ offset: at(chunk), length }])).toEqual([length]);
-      const read = await holdStoredRead(l, l.programmable('store'), await image(), at(3));
-      return read && { hold: read.hold, hit: hitOf('storage', read.held), stuck: l.disk('store'), end: () => expectRead(cell, read.reading) };
-    },
-  },
-  {
-    name: 'growth', storage: 'file', isTaken: true,
-    begin: async ({ l, data }) => {
-      // On XFS that syncs, growing waits for its log.
-      const hold = l.programmable('large').hold({ kind: 'write', where: ({ sectors }) => sectors < 64 });
-      const chunks = Array.from({ length: 12 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
-      const writer = startAio(data, chunks);
-      const hit = hitOf('storage', await hold.next());
-      return { hold, hit, stuck: l.disk('large'), end: async () => { expect(await writer.done).toEqual(chunks.map(() => 4096)); } };
-    },
-  },
-  {
-    name: 'take', isTaken: false,
-    begin: async ({ l, data, snapshot }) => {
-      const hold = l.programmable('data').hold({ kind: 'write', ...range(8) });
-      const writer = startAio(data, [{ offset: at(8), length: 4096 }]);
-      const hit = hitOf('original', await hold.next());
-      const { command, isWaiting } = await startStuck(l, 'exec blksnapctl snapshot take "$1"', snapshot.id);
-      expect(isWaiting, 'take waits for the write').toBe(true);
-      return {
-        hold, hit, stuck: data,
-        end: async () => {
-          expect(await writer.done).toEqual([4096]);
-          const { exitCode } = await command.result;
-          if (await l.isAttached(data)) expect(exitCode).toBe(0);
-        },
-      };
-    },
-  },
-  {
-    name: 'destroy', isTaken: true, destroys: true,
-    begin: async (cell) => {
-      const stall = await stallCopy(cell);
-      const { command, isWaiting } = await startStuck(cell.l, 'exec blksnapctl snapshot destroy "$1"', cell.snapshot.id);
-      expect(isWaiting, 'destroy waits for the copy').toBe(true);
-      return {
-        ...stall,
-        end: async () => {
-          await stall.end();
-          expect((await command.result).exitCode).toBe(0);
-          cell.snapshot.isDestroyed = true;
-        },
-      };
-    },
-  },
-  {
-    name: 'image read', isTaken: true,
-    begin: async (cell) => {
-      const hold = cell.l.programmable('data').hold({ kind: 'read', ...range(3) });
-      const reading = startAio(await cell.image(), [{ op: 'read', offset: at(3), length: 4096 }]);
-      return { hold, hit: hitOf('original', await hold.next()), stuck: cell.data, end: () => expectRead(cell, reading) };
-    },
-  },
-];
-
-interface Begun {
-  /** It could not end as long as nothing was answered. */
-  readonly isWaiting: boolean;
-  /** Resolves with what came of it. */
-  readonly end: () => Promise<string>;
-}
-
-export interface Meanwhile {
-  readonly what: string;
-  /** The original is mounted. */
-  readonly mounts?: true;
-  /** The other device is gone in the end. */
-  readonly removes?: true;
-  /** What it writes to the original. */
-  readonly writes?: Required<Pick<Io, 'offset' | 'length' | 'byte'>>;
-  readonly begin: (cell: Cell, stall: Stall, phase: Phase) => Promise<Begun>;
-}
-
-async function begin(l: Lab, allowed: readonly string[], script: string, ...args: readonly string[]): Promise<Begun> {
-  const { command, isWaiting } = await startStuck(l, script, ...args);
-  return {
-    isWaiting,
-    end: async () => {
-      const { exitCode, stderr } = await command.result;
-      const text = stderr.toString().trim();
-      const answer = exitCode === 0 ? 'success' : /"error":"([A-Z]+)"/.exec(text)?.[1] ?? text;
-      expect(allowed).toContain(answer);
-      return answer;
-    },
-  };
-}
-
-/** Whether it has ended while nothing is answered. */
-async function beginAio({ l }: Cell, io: Aio): Promise<Begun> {
-  let isOver = false;
-  const done = io.done.finally(() => { isOver = true; });
-  await untilStill(l, 'blkio', done);
-  return {
-    isWaiting: !isOver,
-    end: async () => {
-      const [result] = await done;
-      expect(result).toBe(4096);
-      return 'done';
-    },
-  };
-}
-
-const again = { offset: at(3) + 8192, length: 4096, byte: 0x33 };
-
-export const meanwhiles: readonly Meanwhile[] = [
-  {
-    what: 'the number of requests is changed',
-    begin: ({ l }, { stuck }) => begin(l, ['success'], 'echo 64 > "/sys/block/$1/queue/nr_requests"', stuck.name),
-  },
-  {
-    what: 'the scheduler is changed',
-    begin: ({ l }, { stuck }) => begin(l, ['success'], 'echo mq-deadline > "/sys/block/$1/queue/scheduler"', stuck.name),
-  },
-  {
-    // Of a device that a snapshot has, or had a moment ago.
-    what: 'the filter is detached',
-    begin: ({ l, data }) => begin(l, ['EBUSY', 'success'], 'exec blksnapctl detach "$1"', data.path),
-  },
-  {
-    what: 'the other device is removed', removes: true,
-    begin: ({ l, second }) => begin(l, ['success'], 'd=$(basename "$(readlink -f "/sys/block/$1/device")"); echo "$d" > /sys/bus/virtio/drivers/virtio_blk/unbind', second.name),
-  },
-  {
-    what: 'the image is read',
-    begin: async (cell, _stall, phase) => {
-      // When it comes, within take, and when it goes, within destroy, is the module's own affair.
-      const image = phase.isTaken ? await cell.image() : await earlyImage(cell.l, cell.data);
-      if (!image) return { isWaiting: false, end: () => Promise.resolve('there was no image') };
-      if (phase.destroys) return begin(cell.l, ['success', 'EIO', 'ENOENT', 'ENXIO', 'ENODEV'], `exec blkio read "$1" ${at(5)} 4096 --direct > /dev/null`, image.path);
-      return beginAio(cell, startAio(image, [{ op: 'read', offset: at(5), length: 4096 }]));
-    },
-  },
-  {
-    what: 'the same chunk is written again', writes: again,
-    begin: (cell) => beginAio(cell, startAio(cell.data, [again])),
-  },
-  {
-    what: 'the original\'s file system is synced', mounts: true,
-    begin: ({ l }) => begin(l, ['success'], `echo more > ${DIR}/more; exec sync "$1"`, `${DIR}/more`),
-  },
-];
 
 async function makeCell(lab: MakeLab, phase: Phase, meanwhile: Meanwhile): Promise<Cell> {
   const l = await lab({ disks: Object.values(faultDisks), params: phase.storage === 'file' ? { diff_storage_minimum: PORTION / SECTOR } : {} });
@@ -241,7 +34,7 @@ async function makeCell(lab: MakeLab, phase: Phase, meanwhile: Meanwhile): Promi
     storage = `${STORAGE_DIR}/diff`;
   }
   for (const device of [data, second]) {
-    await device.fill(1, { offset: BASE, length: FILLED * CHUNK });
+    await device.fill(1, { offset: at(0), length: FILLED * CHUNK });
     await l.attach(device);
   }
   const snapshot = await l.createSnapshot({ storage, ...(phase.storage === 'file' ? { limit: '8M' } : {}) });

@@ -51,8 +51,8 @@ export async function ensureKernel(line: KernelLine, flavour: string, options: K
     throw new RangeError(`line ${line.name} has no flavour ${flavour}; it has ${line.flavours.join(', ')}`);
   }
   const [series, extra, fragments, compiler] = await Promise.all([
-    readPatches(line.patchesDir), Promise.all((options.extraPatches ?? []).map(readPatch)), readFragments(flavour),
-    compilerVersion()]);
+    readPatches(line.patchesDir), Promise.all((options.extraPatches ?? []).map(readPatch)),
+    readFragments(flavour, line.configDir), compilerVersion()]);
   const patches = [...series, ...extra];
   const source = await ensureSource(line, options);
   const key = contentKey(String(RECIPE), source.id, patchesKey(patches), mergedConfig(fragments), compiler);

@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
-import { CONFIG_DIR } from './lines.js';
 
 export interface Fragment {
   readonly path: string;
@@ -12,7 +11,7 @@ export interface Fragment {
 /** Symbols that only a patched kernel knows; asking for them is no mistake where the series does not bring them. */
 const OPTIONAL_SYMBOLS: readonly string[] = ['BLK_FILTER'];
 
-export async function readFragments(flavour: string, dir: string = CONFIG_DIR): Promise<Fragment[]> {
+export async function readFragments(flavour: string, dir: string): Promise<Fragment[]> {
   return Promise.all([join(dir, 'base.config'), join(dir, `${flavour}.config`)].map(async (path) => {
     try {
       return { path, text: await readFile(path, 'utf8') };

@@ -13,11 +13,12 @@ export interface KernelLine {
   readonly name: string;
   readonly source: KernelSource;
   readonly patchesDir: string;
+  /** Configurations of flavours, and base.config. */
+  readonly configDir: string;
   readonly flavours: readonly string[];
 }
 
 export const LINES_FILE = fileURLToPath(new URL('../../kernel-patches/lines.yaml', import.meta.url));
-export const CONFIG_DIR = join(dirname(LINES_FILE), 'config');
 
 export async function readLines(path: string = LINES_FILE): Promise<KernelLine[]> {
   let text: string;
@@ -34,13 +35,16 @@ export function parseLines(text: string, path: string): KernelLine[] {
   const { contents, reader } = readYaml(text, path);
   const entries = reader.entries(contents, 'a map from kernel lines to their descriptions');
   const lines = entries.map(([name, value, key]): KernelLine => {
-    if (!/^\d+\.\d+$/.test(name)) throw reader.error(key, 'a kernel line such as "6.12", in quotes', JSON.stringify(name));
+    if (!/^\d+\.\d+(-[\w.-]+)?$/.test(name)) {
+      throw reader.error(key, 'a kernel line such as "6.12" or "6.12-mine", in quotes', JSON.stringify(name));
+    }
     const fields = reader.fields(value, ['source', 'patches', 'flavours']);
-    const patches = reader.text(fields.patches, 'a folder name', /^[\w.-]+$/);
+    const patches = reader.text(fields.patches, 'the path of a folder', /./);
     return {
       name,
       source: readSource(reader, fields.source, path),
-      patchesDir: join(dirname(path), patches),
+      patchesDir: resolve(dirname(path), patches),
+      configDir: join(dirname(path), 'config'),
       flavours: reader.list(fields.flavours, 'a list of flavours')
         .map((node) => reader.text(node, 'the name of a flavour', /^[a-z][a-z0-9-]*$/)),
     };

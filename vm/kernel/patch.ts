@@ -4,7 +4,7 @@ import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { contentKey, exists, readJson } from '../cache/folder.js';
 import { writeFileAtomic } from '../cache/temporary.js';
-import { PatchError } from '../errors.js';
+import { ConfigError, PatchError } from '../errors.js';
 import { temporaryFolder } from '../proc/cleanup.js';
 import { attempt, exec } from '../proc/exec.js';
 import { parseApplyFailure, touchedFiles } from './patch-text.js';
@@ -18,9 +18,12 @@ export interface Patch {
 const LINK_TIMEOUT_MS = 600_000;
 const APPLY_TIMEOUT_MS = 60_000;
 
-/** The series in the order of its file names; a missing folder is an empty series. */
+/** The series in the order of its file names; all that ends in .patch. An empty folder is a kernel as it came. */
 export async function readPatches(dir: string): Promise<Patch[]> {
-  const names = (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.patch')).sort();
+  const all = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(dir, 1, 'a folder with the patches of a kernel line', error.code ?? String(error));
+  });
+  const names = all.filter((name) => name.endsWith('.patch')).sort();
   return Promise.all(names.map((name) => readPatch(join(dir, name))));
 }
 

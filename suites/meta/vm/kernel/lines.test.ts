@@ -1,6 +1,7 @@
 /** lines.yaml is understood, and what is wrong in it is told with file, line and what was expected. Method: pure. */
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../../../vm/errors.js';
+import { readPatches } from '../../../../vm/kernel/patch.js';
 import { LINES_FILE, parseLines, readLines } from '../../../../vm/kernel/lines.js';
 
 const file = '/somewhere/lines.yaml';
@@ -12,7 +13,7 @@ test('the file in the repository is valid', async () => {
 
 test('a Debian source is taken by package name', () => {
   expect(parseLines(good, file)).toEqual([{
-    name: '6.12', source: { kind: 'debian', package: 'linux-source-6.12' }, patchesDir: '/somewhere/6.12', flavours: ['fast'],
+    name: '6.12', source: { kind: 'debian', package: 'linux-source-6.12' }, patchesDir: '/somewhere/6.12', configDir: '/somewhere/config', flavours: ['fast'],
   }]);
 });
 
@@ -21,6 +22,15 @@ test('a tarball path is relative to the file, a URL is left alone', () => {
   const withSource = (location: string): string => good.replace('{debian: linux-source-6.12}', `{tarball: "${location}", sha256: ${sha256}}`);
   expect(parseLines(withSource('up/linux.tar.xz'), file)[0]?.source).toEqual({ kind: 'tarball', location: '/somewhere/up/linux.tar.xz', sha256 });
   expect(parseLines(withSource('https://example.org/l.tar.xz'), file)[0]?.source).toMatchObject({ location: 'https://example.org/l.tar.xz' });
+});
+
+test('a line of one\'s own has a word behind the version, and its series lies anywhere', () => {
+  const [line] = parseLines(good.replace('"6.12":', '"6.12-mine":').replace('patches: "6.12"', 'patches: ../../my-series'), '/some/where/lines.yaml');
+  expect(line).toMatchObject({ name: '6.12-mine', patchesDir: '/my-series' });
+});
+
+test('a series that is not there is told by its folder', async () => {
+  await expect(readPatches('/nowhere/series')).rejects.toThrow('/nowhere/series:1: expected a folder with the patches of a kernel line, found ENOENT');
 });
 
 test('an unquoted number is taken as it was written', () => {
