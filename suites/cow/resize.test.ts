@@ -47,7 +47,7 @@ const ways: readonly { what: string; make: (l: Lab) => Promise<Target> }[] = [
 ];
 
 /** A partition stays as it is when its disk gets too small for it. */
-const lostBelow = { what: 'a partition whose disk shrinks', make: async (l: Lab): Promise<Target> => {
+const lostBelow = { what: 'a partition on a disk', make: async (l: Lab): Promise<Target> => {
   const disk = l.disk('second');
   const [device] = await makePartitions(l, disk, [{ start: MIB, length: SIZE }]) as [Device];
   return { device, resize: (bytes) => resizeDisk(l, disk, MIB + bytes) };
