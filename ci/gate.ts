@@ -17,7 +17,7 @@ import { installMissing } from './host/install.js';
 import { klogCheck, metAllowances } from './klog/check.js';
 import { finish } from './report/finish.js';
 import { runOrigin } from './report/origin.js';
-import { repeatSuiteTest, repeatUnitTest, type Repeat } from './report/repeat.js';
+import { repeatRun, repeatSuiteTest, repeatUnitTest, type Repeat } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
 import { variantDir } from './report/variant.js';
@@ -83,7 +83,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
     for (const part of plan.parts) {
       if (part.selection.tests.length + part.selection.broken.length === 0) continue;
       const cli = { ...options, flavour: part.flavour };
-      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: 'npm test' });
+      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: repeatRun([], options, 'test') });
       if (ready === undefined) continue;
       if (shard.index === 1 && part.variant === undefined) {
         await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);

@@ -5,6 +5,7 @@ import { prepareGuests } from './build/prepare.js';
 import { checkChoices } from './build/choices.js';
 import { announceCanaries } from './canaries/fly.js';
 import { parseCli, type CliOptions } from './cli/args.js';
+import { commands } from './cli/commands.js';
 import { exitCodes } from './cli/exit-codes.js';
 import { startHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
@@ -17,7 +18,7 @@ import { finish } from './report/finish.js';
 import { closingLine } from './report/summary.js';
 import { mergeReports } from './merge/command.js';
 import { runOrigin } from './report/origin.js';
-import { repeatSuiteTest, type Repeat } from './report/repeat.js';
+import { repeatRun, repeatSuiteTest, wordsOf, type Repeat } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
 import { ReportStore } from './report/store.js';
 import { variantDir } from './report/variant.js';
@@ -25,7 +26,7 @@ import type { Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
 import { selectBySpec } from './select/by-spec.js';
 import { withCore } from './select/core.js';
-import { leftOut, withoutLong } from './select/long.js';
+import { leftOut, withoutLong, type Shortened } from './select/long.js';
 import { makePlan, type Shard } from './select/plan.js';
 import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
@@ -56,8 +57,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.command === 'shell') return await shell(root, line, options);
     const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
-    const asked = selectBySpec(options.specIds, select(withCore(options.selection, root), all));
-    const { selection, left } = options.long || options.selection.length > 0 ? { selection: asked, left: 0 } : withoutLong(asked);
+    const { selection, left } = chooseTests(options, all);
     if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
     await installMissing(progress);
     if (left > 0) progress.say(leftOut(left));
@@ -65,6 +65,14 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     await session.close();
   }
+}
+
+/** The tests that the words mean, and how many long ones of them are left out. */
+function chooseTests({ selection: words, specIds, long: isLongWanted }: CliOptions, all: Collected): Shortened {
+  const asked = (long: boolean) => selectBySpec(specIds, select(withCore(words, root), all, { long, commands }));
+  const selection = asked(isLongWanted);
+  if (words.length === 0) return isLongWanted ? { selection, left: 0 } : withoutLong(selection);
+  return { selection, left: asked(true).tests.length - selection.tests.length };
 }
 
 /** What a suite declares may depend on the settings. */
@@ -86,6 +94,7 @@ async function runSuites({ options, line, all, selection, session, progress }: S
   const { flavour, seed, jobs, shard } = options;
   const rounds = roundsOf(seed, options.repeat).map((round) => ({ ...round, selection, repeat: repeatOf(options, round) }));
   const plan = makePlan(rounds, shard);
+  const repeat = repeatRun(wordsOf(options), options);
   const origin = await runOrigin(root, options, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
@@ -94,7 +103,7 @@ async function runSuites({ options, line, all, selection, session, progress }: S
   const flyCanaries = announceCanaries({ root, options, all, tests: plan.total, store });
   progress.say(`kernel ${line.name}, flavour ${flavour}${options.driver ? `, driver ${options.driver}` : ''}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
-    const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start' });
+    const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat });
     for (const part of ready === undefined ? [] : plan.parts) {
       const { variant } = part;
       if (variant !== undefined) progress.say(`${variant.label} of ${rounds.length}, seed ${part.seed}`);

@@ -1,6 +1,6 @@
 /** Line, flavour and module folder from the command line, checked against what there is before anything is built. */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { readLines, type KernelLine } from '../../vm/index.js';
 import type { CliOptions } from '../cli/args.js';
 import { UsageError } from '../cli/exit-codes.js';
@@ -19,5 +19,5 @@ export async function checkChoices({ line, flavour, moduleDir }: CliOptions): Pr
 }
 
 function isModule(folder: string): boolean {
-  return ['Kbuild', 'Makefile'].some((name) => existsSync(join(resolve(folder), name)));
+  return ['Kbuild', 'Makefile'].some((name) => existsSync(join(folder, name)));
 }

@@ -1,5 +1,5 @@
 /** Makes ready what tests need: kernel, module, guest root and tools, accelerator; each from the cache when it is there. */
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { BuildError, buildModule, ensureKernel, machineKind, type KernelBuild, type KernelLine, type ModuleBuild } from '../../vm/index.js';
 import type { CliOptions } from '../cli/args.js';
 import type { ReportStore } from '../report/store.js';
@@ -45,5 +45,5 @@ async function buildNamed(kernel: KernelBuild, moduleDir: string, progress: Tell
 }
 
 export function moduleFolder(root: string, { moduleDir }: CliOptions): string {
-  return moduleDir === undefined ? join(root, 'module') : resolve(moduleDir);
+  return moduleDir ?? join(root, 'module');
 }

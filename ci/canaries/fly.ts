@@ -8,6 +8,7 @@ import type { CliOptions } from '../cli/args.js';
 import { tryApply } from '../mutants/apply.js';
 import { runSome } from '../mutants/run-mutant.js';
 import { pendingCase, type CaseReport, type Problem } from '../report/model.js';
+import { repeatRun, type RepeatChoices } from '../report/repeat.js';
 import type { ReportStore } from '../report/store.js';
 import { caseLine } from '../report/summary.js';
 import type { Progress } from '../session/progress.js';
@@ -17,7 +18,7 @@ import { readCanaries, type Canary } from './load.js';
 
 export interface CanariesOf {
   readonly root: string;
-  readonly options: Pick<CliOptions, 'canaries' | 'shard'>;
+  readonly options: Pick<CliOptions, 'canaries' | 'shard'> & RepeatChoices;
   /** All tests that there are. */
   readonly all: Collected;
   /** How many of them the run has. */
@@ -40,16 +41,17 @@ const limitMs = 10 * 60_000;
 /** Puts a case for each canary of the run into the report before anything runs. What it returns fills them. Of several shards
  *  the first carries them. */
 export function announceCanaries({ root, options, all, tests, store }: CanariesOf): (flight: Omit<Flight, 'root' | 'store'>) => Promise<void> {
-  const announced = announce(options.shard.index > 1 ? 0 : options.canaries ?? usualCanaries(tests), store);
+  const announced = announce(options.shard.index > 1 ? 0 : options.canaries ?? usualCanaries(tests), store, options);
   const known = announced.length > 0 ? readCanaries(root, all) : [];
   return (flight) => flyCanaries(known, announced, { ...flight, root, store });
 }
 
 /** A case for each; what never flies is seen there. */
-export function announce(count: number, store: ReportStore): CaseReport[] {
+export function announce(count: number, store: ReportStore, choices: RepeatChoices): CaseReport[] {
+  const repeat = repeatRun(['--canaries', String(count)], choices);
   const cases = Array.from({ length: count }, (_, at) => {
     const name = `canary ${at + 1} of ${count} is caught`;
-    return pendingCase({ id: `canary:${at + 1}`, suite: 'canaries', file: '', name, specIds: [], repeat: 'npm start -- --canaries 1' });
+    return pendingCase({ id: `canary:${at + 1}`, suite: 'canaries', file: '', name, specIds: [], repeat });
   });
   store.add(...cases);
   return cases;
@@ -63,7 +65,7 @@ async function flyCanaries(canaries: readonly Canary[], announced: readonly Case
     try {
       const { canary, moduleDir, folder } = await nextThatFits(waiting);
       try {
-        judge(target, canary, await runOn(canary, moduleDir, flight));
+        judge(target, canary, await runOn(canary, moduleDir, flight), flight.options);
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }
@@ -105,9 +107,11 @@ async function runOn({ mutant, test }: Canary, moduleDir: string, flight: Flight
   }
 }
 
-/** Pure but for `target`: caught is a failure of the product in that test, and nothing else. */
-export function judge(target: CaseReport, { mutant, test }: Canary, seen: CaseReport | undefined): void {
-  Object.assign(target, { name: `${mutant.name} is caught by ${test.file} > ${test.name}`, repeat: `npm start -- mutants ${mutant.name}` });
+/** Pure but for `target`: caught is a failure of the product in that test, and nothing else. It is repeated on our own module,
+ *  where it was planted. */
+export function judge(target: CaseReport, { mutant, test }: Canary, seen: CaseReport | undefined, choices: RepeatChoices): void {
+  const repeat = repeatRun(['mutants', mutant.name], { ...choices, moduleDir: undefined });
+  Object.assign(target, { name: `${mutant.name} is caught by ${test.file} > ${test.name}`, repeat });
   if (seen?.state === 'failed') {
     target.state = 'passed';
   } else if (seen?.state === 'passed') {

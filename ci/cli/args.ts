@@ -2,12 +2,15 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { drivers, type DriverName } from '../../vm/index.js';
-import { UsageError } from './exit-codes.js';
 import type { Shard } from '../select/plan.js';
+import { callersPath } from './callers-path.js';
+import { ownCommands, plainCommands } from './commands.js';
+import { UsageError } from './exit-codes.js';
 import { didYouMean } from './nearest.js';
 
 export interface CliOptions {
-  /** Suites, files or name patterns, empty means all; for spec ids or groups, for merge reports or their folders. */
+  /** Suites, files, `file > test name` or name patterns, empty means all; for spec ids or groups, for merge reports or their
+   *  folders. */
   readonly selection: readonly string[];
   /** Ids of the spec: only tests that name one of them; empty means any. */
   readonly specIds: readonly string[];
@@ -36,7 +39,7 @@ export interface CliOptions {
   readonly json: boolean;
   readonly line: string;
   readonly flavour: string;
-  /** Another module folder; undefined means the repository's own. */
+  /** Another module folder, an absolute path; undefined means the repository's own. */
   readonly moduleDir: string | undefined;
 }
 
@@ -60,44 +63,57 @@ const options = {
   disk: { type: 'string', multiple: true },
 } as const satisfies ParseArgsConfig['options'];
 
-/** First words that are commands, not selections. */
-const words = ['doctor', 'spec', 'merge', 'shell'] as const;
-
 const seedMax = 2 ** 32 - 1;
 const repeatMax = 1000;
 const canariesMax = 100;
 const shardsMax = 1000;
+const blankWord = 'a word cannot be blank: it is a suite, a file, "file > test name" or a part of a test\'s name; see --help';
 
-export function parseCli(argv: readonly string[]): CliOptions {
+export function parseCli(given: readonly string[]): CliOptions {
+  const argv = helpFirst(given);
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   const isShell = parse(argv.slice(0, end)).positionals[0] === 'shell';
   const { values, positionals } = parse(isShell ? argv.slice(0, end) : argv);
-  const word = words.find((one) => one === positionals[0]);
+  const own = ownCommands.find((one) => one === positionals[0]);
+  if (own !== undefined) throw new UsageError(`put ${own} before all options: npm start -- ${own} ...`);
+  const word = plainCommands.find((one) => one === positionals[0]);
   const rest = word === undefined ? positionals : positionals.slice(1);
+  if (rest.some((one) => one.trim() === '')) throw new UsageError(blankWord);
   if (word === 'doctor' && rest.length > 0) throw new UsageError(`doctor takes no arguments, got "${rest[0]}"`);
   if (word === 'merge' && rest.length === 0) throw new UsageError('merge takes the reports of all shards, or folders that hold them');
   if (isShell && rest.length > 0) throw new UsageError(`put -- before the command: shell -- ${rest.join(' ')}`);
   if (!isShell && (values.qemu || values.disk)) throw new UsageError(`--${values.qemu ? 'qemu' : 'disk'} belongs to shell`);
+  const shard = shardOf(values.shard);
+  const command = values.help ? 'help' : values.list && word === undefined ? 'list' : word ?? 'run';
+  if (command === 'run' && shard.count > 1 && values.seed === undefined) {
+    throw new UsageError('--shard needs --seed N, the same for all parts');
+  }
   return {
     selection: rest,
     specIds: values.spec ?? [],
     words: isShell ? argv.slice(end + 1) : [],
     disks: values.disk ?? [],
     driver: values.qemu ? 'qemu' : driverOf(values.driver),
-    command: values.help ? 'help' : word ?? (values.list ? 'list' : 'run'),
+    command,
     seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
     long: values.long ?? false,
     canaries: integer('canaries', values.canaries, 0, canariesMax),
-    shard: shardOf(values.shard),
+    shard,
     // One more than there are CPUs, for guests wait now and then.
     jobs: integer('jobs', values.jobs, 1, 64) ?? availableParallelism() + 1,
     keep: values.keep ?? false,
     json: values.json ?? false,
     line: values.line ?? '6.12',
     flavour: values.flavour ?? 'fast',
-    moduleDir: values.module,
+    moduleDir: values.module === undefined ? undefined : callersPath(values.module),
   };
+}
+
+/** Who asks for help gets it, whatever else is wrong. What stands behind -- is not ours. */
+export function helpFirst(argv: readonly string[]): readonly string[] {
+  const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  return ours.some((word) => word === '--help' || word === '-h') ? ['--help'] : argv;
 }
 
 function parse(argv: readonly string[]) {

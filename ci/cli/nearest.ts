@@ -1,12 +1,13 @@
 /** The real names nearest to a mistyped one. */
 
-/** At most three names, nearest first; none that has nothing to do with what was typed. */
+/** At most three names, nearest first, and of equally near ones first what comes first in `names`; none that has nothing to do with
+ *  what was typed. */
 export function nearest(typed: string, names: readonly string[]): string[] {
   const wanted = typed.toLowerCase();
   return [...new Set(names)]
     .map((name) => ({ name, distance: distanceTo(wanted, name.toLowerCase()) }))
     .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(Math.max(wanted.length, name.length) / 2)))
-    .sort((a, b) => a.distance - b.distance || a.name.localeCompare(b.name))
+    .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ name }) => name);
 }

@@ -1,5 +1,5 @@
 /** The command line of npm start -- explore: its own options, and those of npm start that make sense here. */
-import { parseCli, type CliOptions } from '../cli/args.js';
+import { helpFirst, parseCli, type CliOptions } from '../cli/args.js';
 import { UsageError } from '../cli/exit-codes.js';
 
 export interface ExploreOptions extends CliOptions {
@@ -13,7 +13,8 @@ export interface ExploreOptions extends CliOptions {
 const own = { '--minutes': { max: 10_000, usual: 10 }, '--steps': { max: 1000, usual: 80 }, '--sequence': { max: 2 ** 32 - 1, usual: undefined } } as const;
 
 /** Words behind `explore`. Throws UsageError. */
-export function parseExploreCli(argv: readonly string[]): ExploreOptions {
+export function parseExploreCli(given: readonly string[]): ExploreOptions {
+  const argv = helpFirst(given);
   const values = new Map<string, number>();
   const rest: string[] = [];
   for (let index = 0; index < argv.length; index++) {
@@ -21,11 +22,12 @@ export function parseExploreCli(argv: readonly string[]): ExploreOptions {
     if (name in own) values.set(name, wholeNumber(name as keyof typeof own, inline ?? argv[++index]));
     else rest.push(argv[index] ?? '');
   }
+  const isPart = rest.some((word) => /^--(repeat|shard)\b/.test(word));
+  if (isPart) throw new UsageError('explore runs as a whole and once: no --repeat, no --shard');
   const options = parseCli(rest);
   if (!['run', 'help'].includes(options.command) || options.selection.length > 0) {
     throw new UsageError(`explore takes options alone, got "${options.selection[0] ?? options.command}"`);
   }
-  if (options.repeat !== 1 || options.shard.count !== 1) throw new UsageError('explore runs as a whole and once: no --repeat, no --shard');
   if (options.driver !== undefined && options.driver !== 'qemu') throw new UsageError('explore restores its guests: --driver qemu alone');
   return {
     ...options, minutes: values.get('--minutes') ?? own['--minutes'].usual, steps: values.get('--steps') ?? own['--steps'].usual,

@@ -22,7 +22,7 @@ export type FindTests = (options: MutantsOptions) => Promise<Selection>;
 export async function mutantsCommand(root: string, argv: readonly string[], findTests: FindTests): Promise<number> {
   const options = parseMutantsCli(argv);
   if (options.command === 'help') return print(mutantsHelp);
-  const chosen = sampled(selectMutants([...options.selection, ...options.specIds], readMutants(root, readSpec(root))), options);
+  const chosen = sampled(selectMutants([...options.selection, ...options.specIds.map((id) => id.toUpperCase())], readMutants(root, readSpec(root))), options);
   if (options.command === 'list') return print(options.json ? JSON.stringify(chosen) : listText(chosen));
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   const line: KernelLine = await checkChoices(options);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../cli/exit-codes.js';
 import { didYouMean } from '../cli/nearest.js';
+import { groupOf } from '../spec/filter.js';
 import type { Spec } from '../spec/load.js';
 import { parseHead, type MutantHead } from './head.js';
 
@@ -33,7 +34,7 @@ export function readMutants(root: string, { behaviours }: Pick<Spec, 'behaviours
   });
 }
 
-/** A word is a kind, an id of the spec, a name or a part of one. Throws UsageError for a word that means none. */
+/** A word is a kind, an id of the spec or a group (COW), a name or a part of one. Throws UsageError for a word that means none. */
 export function selectMutants(words: readonly string[], all: readonly Mutant[]): readonly Mutant[] {
   if (words.length === 0) return all;
   const chosen = new Set(words.flatMap((word) => {
@@ -45,6 +46,7 @@ export function selectMutants(words: readonly string[], all: readonly Mutant[]):
 }
 
 function matches(word: string, all: readonly Mutant[]): readonly Mutant[] {
-  const exact = all.filter(({ kind, name, specIds }) => kind === word || name === word || name.split('/')[1] === word || specIds.includes(word));
+  const exact = all.filter(({ kind, name, specIds }) => kind === word || name === word || name.split('/')[1] === word
+    || specIds.some((id) => id === word.toUpperCase() || groupOf(id) === word));
   return exact.length > 0 ? exact : all.filter(({ name }) => name.includes(word));
 }

@@ -1,5 +1,5 @@
 /** The command line of npm start -- mutants: its own options, and those of npm start that make sense here. */
-import { parseCli, type CliOptions } from '../cli/args.js';
+import { helpFirst, parseCli, type CliOptions } from '../cli/args.js';
 import { UsageError } from '../cli/exit-codes.js';
 import { firstLimitMs } from './run-mutant.js';
 
@@ -27,14 +27,15 @@ const numbers = { '--systematic': [0, 100_000], '--sample': [1, 100_000], '--tim
 type NumberName = keyof typeof numbers;
 
 /** Words behind `mutants`. Throws UsageError. */
-export function parseMutantsCli(argv: readonly string[]): MutantsOptions {
+export function parseMutantsCli(given: readonly string[]): MutantsOptions {
+  const argv = helpFirst(given);
   const also: string[] = [];
   const rest: string[] = [];
-  const given: Partial<Record<NumberName, number>> = {};
+  const numbersGiven: Partial<Record<NumberName, number>> = {};
   for (let index = 0; index < argv.length; index++) {
     const [word = '', value] = splitOption(argv[index] ?? '');
     if (word === '--also') also.push(valueOf(word, value ?? argv[++index]));
-    else if (word in numbers) given[word as NumberName] = numberOf(word as NumberName, value ?? argv[++index]);
+    else if (word in numbers) numbersGiven[word as NumberName] = numberOf(word as NumberName, value ?? argv[++index]);
     else if (word !== '--all' && word !== '--refresh') rest.push(argv[index] ?? '');
   }
   // One seed unless another is asked for, so that what is known of which test sees what holds.
@@ -47,10 +48,10 @@ export function parseMutantsCli(argv: readonly string[]): MutantsOptions {
     all: argv.includes('--all'),
     refresh: argv.includes('--refresh'),
     also,
-    systematic: given['--systematic'] ?? (isChosen ? 0 : systematicUsually),
-    sample: given['--sample'],
-    times: given['--times'] ?? timesUsually,
-    withinMs: (given['--within'] ?? firstLimitMs / 1000) * 1000,
+    systematic: numbersGiven['--systematic'] ?? (isChosen ? 0 : systematicUsually),
+    sample: numbersGiven['--sample'],
+    times: numbersGiven['--times'] ?? timesUsually,
+    withinMs: (numbersGiven['--within'] ?? firstLimitMs / 1000) * 1000,
   };
 }
 
@@ -79,7 +80,7 @@ ids run on it until one fails, and fails again: it is killed. When none does it 
 to that bug. Tests that kill are run on the unchanged code too: one that fails there as well proves nothing.
 Without names all of them are tried, and a number of systematic changes of the module: an operator, a constant, a
 dropped line, an error ignored. A survivor of those that nobody could tell from the code as it is is argued for in
-suites/mutants/equivalent.yaml.
+suites/mutants/equivalent.yaml (where it does not exist, create it, with the top key equivalent:).
 
   --all            every test that can see the mutant runs on it, to see whether exactly the tests of its ids fail.
                    Which can is learnt first, once for the code and the tests as they are: all tests run on a kernel
@@ -91,7 +92,7 @@ suites/mutants/equivalent.yaml.
   --also cow       these suites, files or tests run too; may be given again
   --list           list mutants with their ids; builds nothing
   --refresh        rewrite the patches that fit only roughly since the code has moved on, and say which need a hand
-  --spec COW-03    only mutants that name this id; the same as the id as a word
+  --spec COW-03    only mutants that name this id, or one of a group (COW); the same as the id as a word
   --seed N         default 1
   --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
 

@@ -1,6 +1,6 @@
 /** What is known of each mutant, as text for people, as JSON, and as cases of the run's JUnit. Pure. */
 import { pendingCase, type CaseReport } from '../report/model.js';
-import { quote } from '../report/repeat.js';
+import { repeatRun, type RepeatChoices } from '../report/repeat.js';
 import { duration } from '../report/text.js';
 import type { Mutant } from './load.js';
 import type { Sight } from './trial.js';
@@ -53,8 +53,14 @@ export function mutantsJson(results: readonly MutantResult[]): object {
   };
 }
 
-export function mutantCase({ name, file, specIds }: Mutant): CaseReport {
-  return pendingCase({ id: `mutant:${name}`, suite: 'mutants', file, name, specIds, repeat: `npm start -- mutants ${quote(name)}` });
+/** `selected` are the words that choose it: a systematic one has no name to be called by, and is in its turn again. */
+export function mutantCase({ name, file, specIds }: Mutant, choices: RepeatChoices, selected: readonly string[] = [name]): CaseReport {
+  const repeat = repeatRun(['mutants', ...selected], choices);
+  return pendingCase({ id: mutantCaseId(name), suite: 'mutants', file, name, specIds, repeat });
+}
+
+export function mutantCaseId(name: string): string {
+  return `mutant:${name}`;
 }
 
 /** Survived: our tests failed. Anything else that is not killed is the rig's. */

@@ -6,6 +6,7 @@ import { prepareGuests } from '../build/prepare.js';
 import { exitCodes } from '../cli/exit-codes.js';
 import { learnReach, type CanSee } from '../reach/learn.js';
 import { exitCodeOf, finish } from '../report/finish.js';
+import { repeatRun, wordsOf } from '../report/repeat.js';
 import { createResultsDir, replaceFile } from '../report/results.js';
 import { ReportStore } from '../report/store.js';
 import { closingLine } from '../report/summary.js';
@@ -15,7 +16,7 @@ import type { Session } from '../session/session.js';
 import type { Original } from './build.js';
 import type { Mutant } from './load.js';
 import type { MutantsOptions } from './options.js';
-import { applyToCase, mutantCase, mutantsCount, mutantsJson, mutantsTable, type MutantResult } from './results.js';
+import { applyToCase, mutantCase, mutantCaseId, mutantsCount, mutantsJson, mutantsTable, type MutantResult } from './results.js';
 import { runSome, type TestsOn } from './run-mutant.js';
 import { equivalentResult } from './systematic/argued.js';
 import { systematicMutants } from './systematic/series.js';
@@ -37,12 +38,14 @@ export interface MutantsRun {
 
 export async function runMutants(run: MutantsRun): Promise<number> {
   const { root, options, line, session, progress, chosen } = run;
+  const whole = wholeOf(options);
   const resultsDir = createResultsDir(root, new Date());
   const store = new ReportStore(resultsDir, { line: line.name, flavour: options.flavour, seed: String(options.seed) });
-  store.add(...chosen.map(mutantCase));
+  store.add(...chosen.map((mutant) => mutantCase(mutant, options)));
   session.onInterrupt = () => void store.flush();
   progress.say(`kernel ${line.name}, flavour ${options.flavour}, seed ${options.seed}, ${chosen.length} mutants`);
-  const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat: 'npm start -- mutants' });
+  const repeat = repeatRun(['mutants', ...whole], options);
+  const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat });
   if (ready === undefined) return finish(store, options.json, progress);
   const shopDir = temporaryFolder('workshop-');
   const workshop = await ModuleWorkshop.open(ready.kernel, run.moduleDir, shopDir);
@@ -71,15 +74,20 @@ export async function runMutants(run: MutantsRun): Promise<number> {
     // What does not compile is nobody's bug.
     if (trial.run === undefined && trial.isUncompiled) continue;
     trials.push(trial);
-    store.add(mutantCase(next.mutant));
+    store.add(mutantCase(next.mutant, options, whole));
     progress.say(oneLine(results()[trials.length - 1]));
     write();
   }
-  store.add(...argued.map(({ mutant }) => mutantCase(mutant)));
+  store.add(...argued.map(({ mutant }) => mutantCase(mutant, options, whole)));
   failAnyway = await failingOnOriginal(trials, original, on('original'), run.tests.all);
   write();
   rmSync(shopDir, { recursive: true, force: true });
   return tell(results(), store, options.json, progress);
+}
+
+/** The words that choose all of this run again. */
+function wholeOf({ systematic, sample, ...options }: MutantsOptions): string[] {
+  return [...wordsOf(options), '--systematic', String(systematic), ...(sample === undefined ? [] : ['--sample', String(sample)])];
 }
 
 /** How many systematic ones there are to be: in a sample, what the written ones have left. */
@@ -108,7 +116,7 @@ async function failingOnOriginal(
 
 function record(results: readonly MutantResult[], store: ReportStore, path: string): void {
   for (const result of results) {
-    const one = store.find(mutantCase(result.mutant).id);
+    const one = store.find(mutantCaseId(result.mutant.name));
     if (one !== undefined) applyToCase(one, result);
   }
   store.changed();

@@ -1,10 +1,12 @@
 /** Facts that tell which run a report is of, so that shards of one run are known as such. */
 import { createHash } from 'node:crypto';
+import { relative } from 'node:path';
 import { attempt } from '../../vm/index.js';
 import type { Plan, Shard } from '../select/plan.js';
 
 /** Properties of a run that are not repeated in each test. `tests` and `list`: number and digest of all that the whole run
- *  runs; `module`: folder of another module than the repository's own; `kernelKey` and `moduleKey`: hash of all that went into the build. */
+ *  runs; `module`: folder of another module than the repository's own, seen from the repository, which lies elsewhere on another
+ *  machine; `kernelKey` and `moduleKey`: hash of all that went into the build. */
 export const originNames = ['commit', 'selection', 'shard', 'tests', 'list', 'module', 'kernelKey', 'moduleKey', 'mergedFrom'] as const;
 
 export type OriginName = typeof originNames[number];
@@ -24,7 +26,7 @@ export async function runOrigin(root: string, { selection, shard, moduleDir }: C
     shard: `${shard.index}/${shard.count}`,
     tests: String(plan.total),
     list: plan.digest,
-    ...(moduleDir === undefined ? {} : { module: moduleDir }),
+    ...(moduleDir === undefined ? {} : { module: relative(root, moduleDir) }),
   };
 }
 

@@ -1,4 +1,4 @@
-/** The one line that runs a test again with the same choices. */
+/** The one line that runs a test, or a whole run, again with the same choices. */
 
 export interface RepeatChoices {
   readonly seed: number;
@@ -9,11 +9,26 @@ export interface RepeatChoices {
 }
 
 export function repeatSuiteTest(file: string, name: string, choices: RepeatChoices): string {
-  const words = ['npm', 'start', '--', `${file} > ${name}`, '--seed', String(choices.seed)];
+  return repeatRun([`${file} > ${name}`], choices);
+}
+
+/** `selected` are words and options that stand before the choices. */
+export function repeatRun(selected: readonly string[], choices: RepeatChoices, script: 'start' | 'test' = 'start'): string {
+  const words = ['npm', script, '--', ...selected, '--seed', String(choices.seed)];
   words.push('--line', choices.line, '--flavour', choices.flavour);
   if (choices.moduleDir !== undefined) words.push('--module', choices.moduleDir);
   if (choices.driver !== undefined) words.push('--driver', choices.driver);
   return words.map(quote).join(' ');
+}
+
+interface Selected {
+  readonly selection: readonly string[];
+  readonly specIds: readonly string[];
+}
+
+/** What was selected, as words of the command line. */
+export function wordsOf({ selection, specIds }: Selected): string[] {
+  return [...selection, ...specIds.flatMap((id) => ['--spec', id])];
 }
 
 export function repeatUnitTest(file: string, name: string): string {

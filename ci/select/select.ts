@@ -1,7 +1,9 @@
 /** From the words on the command line to tests. A word is a suite, a file, `file > test name`, or part of a name. */
 import { UsageError } from '../cli/exit-codes.js';
 import { didYouMean } from '../cli/nearest.js';
+import { means } from '../spec/filter.js';
 import type { Collected, KnownTest } from './collect.js';
+import { isLong } from './long.js';
 
 export interface Selection {
   readonly tests: readonly KnownTest[];
@@ -9,38 +11,48 @@ export interface Selection {
   readonly broken: Collected['broken'];
 }
 
+export interface SelectOptions {
+  /** A part of a name takes long tests along, though others match. */
+  readonly long?: boolean;
+  /** What else the first word may have been meant to be. */
+  readonly commands?: readonly string[];
+}
+
 /** Throws UsageError for a word that names nothing, with the nearest real names. */
-export function select(words: readonly string[], all: Collected): Selection {
+export function select(words: readonly string[], all: Collected, { long = false, commands = [] }: SelectOptions = {}): Selection {
   if (words.length === 0) return all;
   const tests = new Set<KnownTest>();
   const broken = new Set<Collected['broken'][number]>();
-  for (const word of words) {
-    const found = matches(word, all.tests);
+  for (const [at, word] of words.entries()) {
+    const found = matches(word, all.tests, long);
     const [filePart = ''] = word.split(' > ');
     const brokenFound = all.broken.filter(({ file }) => isFile(filePart, file) || isSuite(word, file.split('/')[1] ?? ''));
-    if (found.length === 0 && brokenFound.length === 0) throw new UsageError(unknown(word, all));
+    if (found.length === 0 && brokenFound.length === 0) throw new UsageError(unknown(word, all, at === 0 ? commands : []));
     found.forEach((test) => tests.add(test));
     brokenFound.forEach((file) => broken.add(file));
   }
   return { tests: all.tests.filter((test) => tests.has(test)), broken: [...broken] };
 }
 
-function matches(word: string, tests: readonly KnownTest[]): KnownTest[] {
+function matches(word: string, tests: readonly KnownTest[], long: boolean): KnownTest[] {
   const bySuite = tests.filter(({ suite }) => isSuite(word, suite));
   if (bySuite.length > 0) return bySuite;
   const byFile = tests.filter(({ file }) => isFile(word, file));
   if (byFile.length > 0) return byFile;
   const [filePart = '', ...nameParts] = word.split(' > ');
   const inFile = tests.filter(({ file }) => isFile(filePart, file));
-  return inFile.length > 0 && nameParts.length > 0 ? byName(nameParts.join(' > '), inFile) : byName(word, tests);
+  return inFile.length > 0 && nameParts.length > 0 ? byName(nameParts.join(' > '), inFile, true) : byName(word, tests, long);
 }
 
-/** A full name means that test alone, though it may be part of longer names. */
-function byName(word: string, tests: readonly KnownTest[]): KnownTest[] {
+/** A full name means that test alone, though it may be part of longer names. A part of names means long tests only when they are
+ *  wanted, or when there are no others. */
+function byName(word: string, tests: readonly KnownTest[], long: boolean): KnownTest[] {
   const exact = tests.filter(({ name }) => name === word);
   if (exact.length > 0) return exact;
   const wanted = word.toLowerCase();
-  return tests.filter(({ name }) => name.toLowerCase().includes(wanted));
+  const found = tests.filter(({ name }) => name.toLowerCase().includes(wanted));
+  const short = found.filter(({ file }) => !isLong(file));
+  return long || short.length === 0 ? found : short;
 }
 
 function isSuite(word: string, suite: string): boolean {
@@ -56,7 +68,16 @@ function isFile(word: string, file: string): boolean {
   return endings.some((ending) => `${trimmed}${ending}` === inSuites || `${trimmed}${ending}` === base);
 }
 
-function unknown(word: string, { tests }: Collected): string {
-  const names = [...tests.map(({ suite }) => suite), ...tests.map(({ file }) => file), ...tests.map(({ name }) => name)];
+function unknown(word: string, { tests }: Collected, commands: readonly string[]): string {
+  const [filePart = '', ...nameParts] = word.split(' > ');
+  const inFile = tests.filter(({ file }) => isFile(filePart, file));
+  if (inFile.length > 0) {
+    const files = [...new Set(inFile.map(({ file }) => file))].join(' or ');
+    const name = nameParts.join(' > ');
+    return `"${name}" is no test of ${files}: ${didYouMean(name, inFile.map((one) => one.name))}`;
+  }
+  const isOfSpec = tests.some(({ specIds }) => specIds.some((id) => means(word, id)));
+  if (isOfSpec) return `"${word}" is an id of the spec, or a group of them: use --spec ${word.toUpperCase()}`;
+  const names = [...commands, ...(['suite', 'file', 'name'] as const).flatMap((what) => tests.map((test) => test[what]))];
   return `"${word}" is no suite, file or test name: ${didYouMean(word, names)}`;
 }

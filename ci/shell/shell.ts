@@ -6,6 +6,7 @@ import { buildModule, ensureKernel, openGuest, type DiskSpec, type DriverName, t
 import { moduleFolder } from '../build/prepare.js';
 import type { Tell } from '../build/stage.js';
 import type { CliOptions } from '../cli/args.js';
+import { callersFolder } from '../cli/callers-path.js';
 import { exitCodes } from '../cli/exit-codes.js';
 import { installMissing } from '../host/install.js';
 import { firstLine } from '../report/text.js';
@@ -61,8 +62,7 @@ function surroundings(driver: DriverName): Surroundings {
   return {
     ...streams,
     shell: streams.stdin && wanted.startsWith('/') && existsSync(wanted) ? wanted : '/bin/bash',
-    // npm starts us in the folder of the project, and says where it was called.
-    cwd: process.env['INIT_CWD'] ?? process.cwd(),
+    cwd: callersFolder(),
     env: { TERM: terminal, PATH: [...new Set(path)].join(':'), HOME: process.env['HOME'] ?? '/root', ...(process.env['LANG'] ? { LANG: process.env['LANG'] } : {}) },
   };
 }

@@ -1,4 +1,5 @@
-/** suites/mutants/equivalent.yaml: systematic changes that nobody could ever tell from the code as it is, each with the argument. */
+/** suites/mutants/equivalent.yaml: systematic changes that nobody could ever tell from the code as it is, each with the argument.
+ *  It is there once there is one. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readYaml } from '../../../vm/index.js';

@@ -1,16 +1,19 @@
 /** The command line becomes values, or a usage error that names what was meant. Method: tables of words. */
-import { describe, expect, test } from 'vitest';
+import { resolve } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { parseCli } from '../../../ci/cli/args.js';
 import { UsageError } from '../../../ci/cli/exit-codes.js';
 import { nearest } from '../../../ci/cli/nearest.js';
+import { parseExploreCli } from '../../../ci/explore/options.js';
+import { parseMutantsCli } from '../../../ci/mutants/options.js';
 
 describe('parseCli', () => {
   test('every option is taken', () => {
-    const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', 'm',
+    const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', '/m',
       '--repeat', '5', '--long', '--canaries', '4', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02', '--driver', 'vng'];
     expect(parseCli(words)).toEqual({
       selection: ['cow', 'cbt'], command: 'run', seed: 7, jobs: 3, keep: true, json: true,
-      line: '7.3', flavour: 'debug', moduleDir: 'm', repeat: 5, long: true, canaries: 4, shard: { index: 2, count: 3 },
+      line: '7.3', flavour: 'debug', moduleDir: '/m', repeat: 5, long: true, canaries: 4, shard: { index: 2, count: 3 },
       specIds: ['COW-01', 'CBT-02'], driver: 'vng', words: [], disks: [],
     });
   });
@@ -29,10 +32,47 @@ describe('parseCli', () => {
     [['spec', '--json'], 'spec'],
     [['spec', 'COW'], 'spec'],
     [['merge', 'results'], 'merge'],
+    [['list'], 'list'],
+    [['list', 'cow'], 'list'],
+    [['help'], 'help'],
+    [['cow', 'list'], 'run'],
+    [['--list', '--shard', '2/3'], 'list'],
+    [['--shard', '1/1'], 'run'],
     [['cow', 'spec'], 'run'],
     [[], 'run'],
   ] as const)('%j means %s', ([words, command]) => {
     expect(parseCli(words).command).toBe(command);
+  });
+
+  test.for([
+    [['merge', '--help']],
+    [['shell', '-h']],
+    [['doctor', 'now', '--help']],
+    [['spec', '--sed', '1', '--help']],
+    [['--jobs', 'many', '-h']],
+    [['--module', '--help']],
+    [['', '--help', '--', 'x']],
+  ] as const)('%j asks for help, whatever else is wrong', ([words]) => {
+    expect(parseCli(words).command).toBe('help');
+    expect(parseMutantsCli(['--also', ...words]).command).toBe('help');
+    expect(parseExploreCli(['--steps', ...words]).command).toBe('help');
+  });
+
+  test('what stands behind -- asks for no help of ours', () => {
+    expect(parseCli(['shell', '--', 'ls', '--help'])).toMatchObject({ command: 'shell', words: ['ls', '--help'] });
+  });
+
+  test('a folder is meant from where the user stands', () => {
+    vi.stubEnv('INIT_CWD', '/somewhere/else');
+    expect(parseCli(['--module', '../m']).moduleDir).toBe('/somewhere/m');
+    expect(parseCli(['--module', '/m']).moduleDir).toBe('/m');
+    vi.stubEnv('INIT_CWD', undefined);
+    expect(parseCli(['--module', 'm']).moduleDir).toBe(resolve('m'));
+    vi.unstubAllEnvs();
+  });
+
+  test.for([[['--shard', '1/2']], [['--repeat', '2']], [['--shard=1/2', '--seed', '1']]] as const)('explore refuses %j', ([words]) => {
+    expect(() => parseExploreCli(words)).toThrow(/no --repeat, no --shard/);
   });
 
   test.for([
@@ -64,6 +104,12 @@ describe('parseCli', () => {
     [['--shard', '1/0'], /got "1\/0"/],
     [['--shard', '2'], /got "2"/],
     [['--shard', '1/3/5'], /--shard/],
+    [['--shard', '1/3'], /^--shard needs --seed N, the same for all parts$/],
+    [['cow', '--shard=2/2', '--canaries', '0'], /--shard needs --seed N/],
+    [[''], /a word cannot be blank: it is a suite, a file, "file > test name" or a part of a test's name/],
+    [['cow', ' \t'], /a word cannot be blank/],
+    [['merge', ''], /a word cannot be blank/],
+    [['--json', 'mutants'], /put mutants before all options: npm start -- mutants/],
   ] as const)('%j is refused', ([words, message]) => {
     expect(() => parseCli(words)).toThrow(UsageError);
     expect(() => parseCli(words)).toThrow(message);
@@ -80,6 +126,11 @@ describe('nearest', () => {
     ['remove', 'removal'],
   ] as const)('%s is near %s', ([typed, expected]) => {
     expect(nearest(typed, names)[0]).toBe(expected);
+  });
+
+  test('of equally near names the first given wins', () => {
+    expect(nearest('explor', ['explorer', 'explore'])).toEqual(['explorer', 'explore']);
+    expect(nearest('explor', ['explore', 'explorer'])).toEqual(['explore', 'explorer']);
   });
 
   test('nothing is near nonsense', () => {

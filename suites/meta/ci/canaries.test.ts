@@ -27,6 +27,7 @@ test('the seed decides whose turn it is, and over many seeds all have theirs', (
 
 const test1: KnownTest = { id: 't', file: 'suites/cow/x.test.ts', suite: 'cow', name: 'x', specIds: ['COW-01'], moduleId: '/x' };
 const canary = { mutant: { name: 'module/m', breaks: 'the image is wrong.', specIds: ['COW-01'] }, test: test1 } as unknown as Canary;
+const choices = { seed: 7, line: '6.12', flavour: 'fast', moduleDir: '/m' };
 const fresh = (state: CaseReport['state'] = 'pending'): CaseReport =>
   ({ ...pendingCase({ id: 'c', suite: 'canaries', file: '', name: '', specIds: [], repeat: '' }), state });
 
@@ -38,28 +39,32 @@ test.for([
   ['pending', 'error'],
 ] as const)('when its test has %s, the canary has %s', ([seen, verdict]) => {
   const target = fresh();
-  judge(target, canary, fresh(seen));
-  expect(target).toMatchObject({ state: verdict, name: 'module/m is caught by suites/cow/x.test.ts > x', repeat: 'npm start -- mutants module/m' });
+  judge(target, canary, fresh(seen), choices);
+  expect(target).toMatchObject({
+    state: verdict, name: 'module/m is caught by suites/cow/x.test.ts > x',
+    repeat: 'npm start -- mutants module/m --seed 7 --line 6.12 --flavour fast',
+  });
   if (verdict !== 'passed') expect(target.problems).toHaveLength(1);
 });
 
 test('a canary that is not caught says what is wrong with the module', () => {
   const target = fresh();
-  judge(target, canary, fresh('passed'));
+  judge(target, canary, fresh('passed'), choices);
   expect(target.problems[0]?.message).toContain('passes on a module where this is wrong: the image is wrong.');
 });
 
 test('a test that is not there says nothing of the bug', () => {
   const target = fresh();
-  judge(target, canary, undefined);
+  judge(target, canary, undefined, choices);
   expect(target.state).toBe('error');
 });
 
 test('they are in the report before anything runs, so that one that never flies is seen', () => {
   const folder = temporaryFolder('canaries-');
   const store = new ReportStore(createResultsDir(folder, new Date(0)), {});
-  expect(announce(2, store)).toHaveLength(2);
+  expect(announce(2, store, choices)).toHaveLength(2);
   expect(store.report.cases.map(({ state }) => state)).toEqual(['pending', 'pending']);
+  expect(store.report.cases[0]?.repeat).toBe('npm start -- --canaries 2 --seed 7 --line 6.12 --flavour fast --module /m');
 });
 
 test('the list needs both fields', () => {

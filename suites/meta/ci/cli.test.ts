@@ -1,8 +1,16 @@
 /** The commands themselves: wrong usage ends with 2 and the nearest real names, the list boots nothing, help is help.
  *  Method: the real entry scripts, in processes of their own. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { parseCli } from '../../../ci/cli/args.js';
+import { commands } from '../../../ci/cli/commands.js';
+import { selectBySpec } from '../../../ci/select/by-spec.js';
+import type { KnownTest } from '../../../ci/select/collect.js';
+import { withCore } from '../../../ci/select/core.js';
+import { select } from '../../../ci/select/select.js';
 import { temporaryTree } from './temporary-tree.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -28,12 +36,38 @@ describe('wrong usage ends with 2', { timeout: timeoutMs }, () => {
     expect(stdout).toBe('');
   });
 
+  test('a path that is not there from where the user stands, with the place that was looked at', () => {
+    const folder = temporaryTree();
+    vi.stubEnv('INIT_CWD', folder);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(run('start', 'merge', '../gone')).toMatchObject({ status: 2, stderr: expect.stringContaining(`usage: ${dirname(folder)}/gone: expected`) as string });
+    expect(run('start', '--module', 'gone')).toMatchObject({ status: 2, stderr: expect.stringContaining(`--module ${folder}/gone: expected`) as string });
+  });
+
   test('a module folder without a Kbuild', () => {
     const { status, stderr } = run('start', '--module', temporaryTree());
     expect(stderr).toContain('expected a folder with a Kbuild or Makefile');
     expect(status).toBe(2);
   });
 });
+
+test('the lines of the README are taken, and what they select is there', { timeout: timeoutMs }, () => {
+  const { tests } = JSON.parse(run('start', 'list', '--long', '--json').stdout) as { tests: KnownTest[] };
+  const blocks = readFileSync(`${root}README.md`, 'utf8').split('```').filter((_, at) => at % 2 === 1);
+  const calls = [...blocks.join('').matchAll(/npm start (?:-s )?-- (.*?)(?: +#.*)?$/gm)].map(([, words = '']) => wordsIn(words));
+  const selecting = calls.filter(([first]) => !commands.some((one) => one === first));
+  expect(selecting.length).toBeGreaterThan(8);
+  for (const words of selecting) {
+    const { selection, specIds } = parseCli(words);
+    const chosen = selectBySpec(specIds, select(withCore(selection, root), { tests, broken: [] }, { commands }));
+    expect(chosen.tests, words.join(' ')).not.toEqual([]);
+  }
+});
+
+/** As a shell takes them. */
+function wordsIn(text: string): string[] {
+  return [...text.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, plain]) => single ?? double ?? plain ?? '');
+}
 
 test('--list --json is JSON alone, and names spec ids of the suites', { timeout: timeoutMs }, () => {
   const { status, stdout } = run('start', '--list', '--json');
@@ -56,5 +90,6 @@ test('spec boots nothing, knows every id that tests name, and ends with 1 while 
 
 test('--help ends with 0 and names both commands\' options', { timeout: timeoutMs }, () => {
   expect(run('start', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
+  expect(run('start', 'merge', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
   expect(run('test', '--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--seed N') as string });
 });

@@ -18,6 +18,7 @@ import { readSpec } from '../../../ci/spec/load.js';
 import { temporaryTree } from './temporary-tree.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+const choices = { seed: 7, line: '6.12', flavour: 'debug', moduleDir: '/m', driver: 'vng' };
 const ids = new Set(['COW-01', 'COW-03', 'CBT-02']);
 const patch = `Breaks: the tail is lost,
   and nobody knows.
@@ -70,6 +71,8 @@ describe('mutants', () => {
     [['ail'], ['module/long-tail', 'module/tail']],
     [['suites/mutants/kernel/head.patch'], ['kernel/head']],
     [['COW-03'], ['module/tail', 'kernel/head']],
+    [['cow-03'], ['module/tail', 'kernel/head']],
+    [['CBT'], ['module/long-tail']],
     [['kernel', 'CBT-02'], ['module/long-tail', 'kernel/head']],
   ] as const)('are found by %j', ([words, names]) => {
     expect(selectMutants(words, readMutants(tree(), { behaviours })).map(({ name }) => name)).toEqual(names);
@@ -219,10 +222,16 @@ describe('the report', () => {
     [[own('error')], 'error'],
     [undefined, 'error'],
   ] as const)('of JUnit has a case per mutant: %#', ([cases, state]) => {
-    const one = mutantCase(mutant);
+    const one = mutantCase(mutant, choices);
     applyToCase(one, result(cases));
     expect(one).toMatchObject({ suite: 'mutants', name: 'module/tail', specIds: ['COW-03', 'COW-01'], state, durationMs: 2000 });
     expect(one.problems).toHaveLength(state === 'passed' ? 0 : 1);
+    expect(one.repeat).toBe('npm start -- mutants module/tail --seed 7 --line 6.12 --flavour debug --module /m --driver vng');
+  });
+
+  test('of a systematic one, which has no name to be called by, repeats the whole', () => {
+    expect(mutantCase(mutant, { ...choices, moduleDir: undefined, driver: undefined }, ['--systematic', '20']).repeat)
+      .toBe('npm start -- mutants --systematic 20 --seed 7 --line 6.12 --flavour debug');
   });
 
   test('as JSON says null for what is not known', () => {

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import { exitCodeOf, finish } from '../../../ci/report/finish.js';
 import { pendingCase, type CaseReport, type CaseState } from '../../../ci/report/model.js';
-import { quote, repeatUnitTest } from '../../../ci/report/repeat.js';
+import { quote, repeatRun, repeatUnitTest, wordsOf } from '../../../ci/report/repeat.js';
 import { roundLines } from '../../../ci/report/flaky.js';
 import { junitXml } from '../../../ci/report/junit.js';
 import { createResultsDir } from '../../../ci/report/results.js';
@@ -153,6 +153,9 @@ test('repeat lines survive a shell', () => {
   expect(quote(`it's > "here" $x`)).toBe(`'it'\\''s > "here" $x'`);
   expect(repeatUnitTest('suites/meta/a.test.ts', 'group > 1 + 1 (two)')).toBe(
     `npm run unit -- suites/meta/a.test.ts -t 'group 1 \\+ 1 \\(two\\)'`);
+  const words = wordsOf({ selection: ['last chunk'], specIds: ['COW-03'] });
+  expect(repeatRun(words, { seed: 7, line: '6.12', flavour: 'fast', moduleDir: undefined })).toBe(
+    `npm start -- 'last chunk' --spec COW-03 --seed 7 --line 6.12 --flavour fast`);
 });
 
 test('elsewhere than on a terminal, progress is plain lines without escapes', () => {

@@ -1,5 +1,6 @@
 /** Words select suites, files, single tests or parts of names; unknown ones are refused. Method: a small known list. */
 import { expect, test } from 'vitest';
+import { commands } from '../../../ci/cli/commands.js';
 import { UsageError } from '../../../ci/cli/exit-codes.js';
 import { listText } from '../../../ci/select/list.js';
 import { selectBySpec } from '../../../ci/select/by-spec.js';
@@ -54,6 +55,42 @@ test('an unknown word is refused with the nearest real name', () => {
   expect(() => select(['cwo'], all)).toThrow(/"cwo" is no suite, file or test name: did you mean cow/);
 });
 
+test.for([
+  ['doctr', 'doctor'],
+  ['mutant', 'mutants'],
+  ['explor', 'explore or explorer'],
+  ['specs', 'spec'],
+  ['shel', 'shell'],
+] as const)('"%s" as the first word may mean %s', ([word, expected]) => {
+  const tests = [...all.tests, { ...known('suites/x/x.test.ts', 'x'), suite: 'explorer' }];
+  expect(() => select([word], { ...all, tests }, { commands })).toThrow(new RegExp(`did you mean ${expected}( or |\\?)`));
+  expect(() => select(['cow', word], { ...all, tests }, { commands })).not.toThrow(new RegExp(`did you mean ${expected}( or |\\?)`));
+});
+
+test('an unknown name within a file is refused with the nearest names of that file', () => {
+  expect(() => select(['cbt/marks.test.ts > a write makes its blok'], all))
+    .toThrow(/^"a write makes its blok" is no test of suites\/cbt\/marks\.test\.ts: did you mean a write marks its block or /);
+  expect(() => select(['cow/image > a write marks its block'], all)).toThrow(/there is: under load > the image stays$/);
+});
+
+test.for([['CBT-02', 'CBT-02'], ['cbt-02', 'CBT-02'], ['CBT', 'CBT']] as const)('an id of the spec as a word, %s, is refused with --spec', ([word, id]) => {
+  expect(() => select([word], all)).toThrow(new RegExp(`use --spec ${id}$`));
+});
+
+test('a part of a name leaves long tests out, unless they are wanted or there are no others', () => {
+  const long = known('suites/faults/io.long.test.ts', 'a write marks its block at each place');
+  const other = known('suites/faults/io.long.test.ts', 'each write fails');
+  const withLong = { ...all, tests: [...all.tests, long, other] };
+  const names = (word: string, isLong = false) => select([word], withLong, { long: isLong }).tests.map(({ name }) => name);
+  expect(names('a write marks')).toHaveLength(3);
+  expect(names('a write marks', true)).toHaveLength(4);
+  expect(names('at each place')).toEqual([long.name]);
+  expect(names(other.name)).toEqual([other.name]);
+  expect(names('faults')).toHaveLength(2);
+  expect(names('io.long')).toHaveLength(2);
+  expect(names('faults/io.long.test.ts > write')).toHaveLength(2);
+});
+
 test('the list shows suites, files, names and spec ids', () => {
   expect(listText(all).split('\n')).toEqual([
     'cbt (2 tests)',
@@ -72,6 +109,8 @@ test('the list shows suites, files, names and spec ids', () => {
 
 test('an id of the spec selects the tests that name it, within what was selected', () => {
   expect(selectBySpec(['CBT-02'], all).tests).toHaveLength(1);
+  expect(selectBySpec(['cbt-02'], all).tests).toHaveLength(1);
+  expect(selectBySpec(['cbt'], all).tests).toHaveLength(1);
   expect(selectBySpec([], all).tests).toHaveLength(4);
   expect(() => selectBySpec(['CBT-03'], all)).toThrow(/no selected test names the id "CBT-03": did you mean CBT-02/);
   expect(() => selectBySpec(['CBT-02'], select(['cow'], all))).toThrow(UsageError);
