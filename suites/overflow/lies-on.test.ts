@@ -51,6 +51,12 @@ async function overlay(l: Lab): Promise<string> {
   return '/mnt/merged';
 }
 
+/** A file on the disk `store`, of whose file system the journal is the device. */
+async function journalOn(l: Lab, journal: Device): Promise<string> {
+  await l.sh('mkfs.ext4 -q -F -b 4096 -O journal_dev "$1"', journal.path);
+  return fileOn(l, l.disk('store'), '/mnt/top', ['-b', '4096', '-J', `device=${journal.path}`]);
+}
+
 const stacks: readonly Stack[] = [
   { what: 'a device-mapper device that reaches it with its second half', make: async (l) => (await twoLegs(l)).path },
   { what: 'a file on a device-mapper device that reaches it with its second half', make: async (l) => fileOn(l, await twoLegs(l)) },
@@ -72,14 +78,10 @@ const stacks: readonly Stack[] = [
     await l.sh('dd if=/dev/zero of=/mnt/legs/backing bs=1M count=6 2> /dev/null');
     return (await makeLoop(l, 6 * MIB, '/mnt/legs/backing')).path;
   } },
-  { what: 'a file whose file system has its journal on it', make: async (l) => {
-    await l.sh('mkfs.ext4 -q -F -b 4096 -O journal_dev "$1"', l.disk('data').path);
-    return fileOn(l, l.disk('store'), '/mnt/top', ['-b', '4096', '-J', `device=${l.disk('data').path}`]);
-  } },
+  { what: 'a file whose file system has its journal on it', make: (l) => journalOn(l, l.disk('data')) },
   { what: 'a file whose file system has its journal on a partition of it', make: async (l) => {
     const [part] = await makePartitions(l, l.disk('data'), [{ start: MIB, length: 8 * MIB }]) as [Device];
-    await l.sh('mkfs.ext4 -q -F -b 4096 -O journal_dev "$1"', part.path);
-    return fileOn(l, l.disk('store'), '/mnt/top', ['-b', '4096', '-J', `device=${part.path}`]);
+    return journalOn(l, part);
   } },
 ];
 
