@@ -2,7 +2,7 @@
  *  Method: one I/O in the guest, one word to the disk, and what both sides saw of it. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { aio, expect, startAio, steeredDisks, test } from '../fixtures/index.js';
+import { aio, eventually, expect, startAio, steeredDisks, test } from '../fixtures/index.js';
 import { doomedLab, rejection } from './guests.js';
 
 const SECTOR = 512;
@@ -43,6 +43,20 @@ test('a write overtakes a held read, and the read then sees it', async ({ settin
   expect(await reader.done).toEqual([4096]);
   expect(disk.requests().map(({ kind }) => kind)).toEqual(['read', 'write']);
   expect(read.request.applied).toBeGreaterThan(disk.requests()[1]?.answered as number);
+});
+
+test.for(['0 1 2', '1 0 2', '1 2 0', '2 1 0'])('of three requests that are held, each ends when it is answered, in the order %s', async (order, { settings, onTestFinished }) => {
+  const l = await doomedLab({ settings, onTestFinished }, { disks });
+  const data = l.disk('data');
+  const hold = l.programmable('data').hold({ kind: 'read' });
+  const reader = startAio(data, [0, 1, 2].map((n) => ({ op: 'read', offset: n * MIB, length: 4096 })));
+  const held = [await hold.next(), await hold.next(), await hold.next()];
+  for (const [at, n] of order.split(' ').entries()) {
+    held[Number(n)]?.release();
+    const inFlight = async (): Promise<number> => Number((await l.sh('cat "/sys/block/$1/inflight"', data.name)).trim().split(/\s+/)[0]);
+    expect(await eventually('the end of what was answered', inFlight, (number) => number === 2 - at)).toBe(2 - at);
+  }
+  expect(await reader.done).toEqual([4096, 4096, 4096]);
 });
 
 test('the guest is told of a request that fails, and QEMU goes on', async ({ settings, onTestFinished }) => {

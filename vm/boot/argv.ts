@@ -101,6 +101,10 @@ function probesArgv({ spec, paths }: MachineArgs): string[] {
 /** Ids that QMP commands use. */
 export const diskNode = (name: string): string => `disk-${name}`;
 export const diskDevice = (name: string): string => `dev-${name}`;
+/** What has the disk open: of virtio the device below the one of the bus. */
+export const diskBackend = ({ name, bus }: Pick<FullDiskSpec, 'name' | 'bus'>): string => (
+  bus === 'virtio' ? `/machine/peripheral/${diskDevice(name)}/virtio-backend` : diskDevice(name)
+);
 
 function diskArgv(disk: FullDiskSpec, index: number, paths: MachinePaths): string[] {
   const unmap = disk.discard ? 'unmap' : 'ignore';

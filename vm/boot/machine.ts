@@ -8,9 +8,10 @@ import { DiskServer } from '../disk/server.js';
 import { NOT_FOUND } from '../proc/exec.js';
 import { startDaemon, type Daemon } from '../proc/daemon.js';
 import { within } from '../units.js';
-import { machineArgv, type MachineArgs, type MachinePaths } from './argv.js';
+import { diskBackend, machineArgv, type MachineArgs, type MachinePaths } from './argv.js';
 import { Console, findTrouble, type Trouble } from './console.js';
 import { Qmp } from './qmp.js';
+import type { FullMachineSpec } from './spec.js';
 
 export type MachineEnd =
   | { readonly kind: 'trouble'; readonly trouble: Trouble }
@@ -99,6 +100,17 @@ export class Machine {
     this.#daemon.kill();
   }
 
+  /** See vm/disk/nudge.ts. */
+  #nudge({ disks }: FullMachineSpec): void {
+    for (const disk of disks.filter(({ programmable }) => programmable)) {
+      this.disks.get(disk.name)!.nudges.ask = async ({ offset, length }) => {
+        const line = `qemu-io -d ${diskBackend(disk)} "aio_read -q ${offset} ${length}"`;
+        const refusal = await this.qmp.execute<string>('human-monitor-command', { 'command-line': line });
+        if (refusal !== '') throw new HarnessError(refusal, { code: 'EQMP', blame: 'rig', phase: 'qemu' });
+      };
+    }
+  }
+
   static async start(options: MachineOptions): Promise<Machine> {
     const names = ['qmp', 'console', 'port'] as const;
     const listeners = names.map((name) => listen(join(options.dir, name)));
@@ -124,6 +136,7 @@ export class Machine {
     if (Array.isArray(sockets)) {
       const machine = new Machine(daemon, sockets as [Socket, Socket, Socket], servers, join(options.filesDir, 'console.log'));
       await machine.qmp.execute('qmp_capabilities').catch(() => undefined);
+      machine.#nudge(options.spec);
       return machine;
     }
     daemon.kill();

@@ -22,6 +22,7 @@ import { HarnessError } from '../errors.js';
 import { SECTOR_BYTES, within } from '../units.js';
 import { BackingFile } from './backing.js';
 import { Hold, HeldRequest, type HeldActions } from './hold.js';
+import { Nudges } from './nudge.js';
 import { formatMatch, formatRequest, matches, type DiskRequest, type RequestKind, type RequestMatch } from './request.js';
 import type { DiskErrno } from './wire.js';
 
@@ -73,6 +74,8 @@ export class ProgrammableDisk {
   readonly sizeBytes: number;
   /** Keep what is written in the log, in `data`. */
   keepData = false;
+  /** What is answered while other requests are held ends in a guest of QEMU 7.2 only with these: see there. */
+  readonly nudges: Nudges;
   readonly #file: BackingFile;
   readonly #moments: Moments;
   readonly #holds: { readonly hold: Hold; readonly at: 'arrival' | 'answer' }[] = [];
@@ -81,10 +84,12 @@ export class ProgrammableDisk {
   readonly #listeners = new Set<(request: DiskRequest) => void>();
   #log: Entry[] = [];
   #hasPower = true;
+  #unanswered = 0;
 
   constructor(name: string, path: string, sizeBytes: number, moments: Moments) {
     this.name = name;
     this.sizeBytes = sizeBytes;
+    this.nudges = new Nudges(sizeBytes);
     this.#file = new BackingFile(path);
     this.#moments = moments;
   }
@@ -139,6 +144,11 @@ export class ProgrammableDisk {
 
   /** For the server: takes a request in. */
   take(incoming: IncomingRequest, answer: Answer): void {
+    if (this.nudges.take(incoming)) {
+      answer(undefined, Buffer.alloc(incoming.length));
+      return;
+    }
+    this.#unanswered += 1;
     const entry: Entry = {
       index: this.#log.length,
       kind: incoming.kind,
@@ -187,6 +197,8 @@ export class ProgrammableDisk {
       entry.errno = errno;
       entry.answered = this.#moments.next();
       answer(errno, result);
+      this.#unanswered -= 1;
+      if (this.#unanswered > 0) this.nudges.owe();
       this.#changed();
     };
     return {
