@@ -22,6 +22,7 @@
 #include "event_queue.h"
 #include "image.h"
 #include "snapshot.h"
+#include "storage_order.h"
 #include "storage_probe.h"
 #include "tracker.h"
 
@@ -158,17 +159,21 @@ static int snapshot_add_locked(struct snapshot *snapshot,
 		ret = -EBUSY;
 		goto out_leave;
 	}
-	ret = -EDEADLK;
-	if (!diff_storage_is_on(snapshot->storage, bdev))
-		ret = storage_probe(snapshot->storage, tracker);
-	if (ret == -EDEADLK)
-		pr_err("%pg: the difference storage lies on the device\n",
-		       bdev);
+	ret = storage_order_enter(area);
 	if (ret)
-		goto out_leave;
+		goto out_deadlock;
+	ret = storage_probe(snapshot->storage, tracker);
+	if (ret)
+		goto out_order;
 	list_add_tail(&area->link, &snapshot->areas);
 	return 0;
 
+out_order:
+	storage_order_leave(area);
+out_deadlock:
+	if (ret == -EDEADLK)
+		pr_err("%pg: the difference storage lies on the device, or on one whose snapshot is stored on it\n",
+		       bdev);
 out_leave:
 	tracker_leave(tracker);
 out_put:
@@ -451,6 +456,8 @@ int snapshot_destroy(const uuid_t *id)
 	snapshot->is_dead = true;
 	if (snapshot->is_taken)
 		snapshot_end_hold(snapshot);
+	list_for_each_entry(area, &snapshot->areas, link)
+		storage_order_leave(area);
 	diff_storage_destroy(snapshot->storage);
 	list_for_each_entry_safe(area, next, &snapshot->areas, link) {
 		list_del_init(&area->link);

@@ -1,0 +1,77 @@
+/** Snapshots of which each stores its copies on a device that another one holds: what is stored is copied, and stored again.
+ *  In a row that goes well. In a ring it is refused, or it ends: with images that are right, or lost for want of space. Never do
+ *  writers wait for ever.
+ *  Method: small chunks, so that memory has copies for few of them; all devices are overwritten at once. */
+import { dataDisk, expect, filledSectors, limit, makePartitions, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab, type Snapshot } from '../fixtures/index.js';
+
+const MIB = 1024 * 1024;
+const [params, disks] = [{ chunk_minimum_shift: 12, chunk_maximum_shift: 12 }, [dataDisk, secondDisk, thirdDisk, storeDisk]];
+const extents = [{ start: MIB, length: 5 * MIB }, { start: 6 * MIB, length: 10 * MIB }] as const;
+
+interface Member {
+  readonly device: Device;
+  /** Partitions of it: what is overwritten, and what another one stores on. */
+  readonly data: Device;
+  readonly store: Device;
+}
+
+async function makeMember(l: Lab, name: string): Promise<Member> {
+  const device = l.disk(name);
+  const [data, store] = await makePartitions(l, device, extents) as [Device, Device];
+  await data.fill(1);
+  await l.attach(device);
+  return { device, data, store };
+}
+
+async function expectFrozen(snapshot: Snapshot, { device, data }: Member): Promise<void> {
+  const { start, length } = extents[0];
+  await expect(await (await snapshot.image(device)).sectorsAt(start, length)).toHoldSectorsOf(filledSectors(length, 1));
+  await expect(await data.sectors()).toHoldSectorsOf(filledSectors(length, 2));
+}
+
+async function expectFrozenOrLost(snapshot: Snapshot, member: Member): Promise<void> {
+  if ((await member.device.snapshotInfo()).error_name === null) {
+    await expectFrozen(snapshot, member);
+  } else {
+    await expect((await snapshot.image(member.device)).read(0, 4096)).rejects.toMatchObject({ errno: 'EIO' });
+  }
+}
+
+for (const names of [['data', 'second'], ['data', 'second', 'third']]) {
+  test(`${names.length} snapshots that store on one another's devices in a ring: refused, or all that is written ends`, {
+    timeout: limit(120_000), meta: { spec: ['DIF-04', 'COW-07', 'SNP-03'] },
+  }, async ({ lab }) => {
+    const l = await lab({ disks, params });
+    const members: Member[] = [];
+    for (const name of names) members.push(await makeMember(l, name));
+    const taken: (readonly [Snapshot, Member])[] = [];
+    for (const [at, member] of members.entries()) {
+      const { store } = members[(at + 1) % members.length] as Member;
+      const snapshot = await l.takeSnapshot(member.device, { storage: store.path }).catch((error: unknown) => error as Error);
+      if (snapshot instanceof Error) expect(snapshot).toMatchObject({ name: 'ToolError' });
+      else taken.push([snapshot, member]);
+    }
+    await Promise.all(members.map(({ data }) => data.fill(2)));
+    await l.sh('sync');
+    for (const [snapshot, member] of taken) await expectFrozenOrLost(snapshot, member);
+  });
+}
+
+test('three snapshots in a row, each stored on the device of the next: all are right, and the row may end and begin anew', {
+  timeout: limit(120_000), meta: { spec: ['DIF-01', 'DIF-04', 'SNP-03', 'COW-01'] },
+}, async ({ lab }) => {
+  const l = await lab({ disks, params });
+  const [one, two, three] = [await makeMember(l, 'data'), await makeMember(l, 'second'), await makeMember(l, 'third')];
+  const first = await l.takeSnapshot(one.device, { storage: two.store.path });
+  const second = await l.takeSnapshot(two.device, { storage: three.store.path });
+  const third = await l.takeSnapshot(three.device, { storage: l.disk('store').path });
+  await Promise.all([one, two, three].map(({ data }) => data.fill(2)));
+  for (const [snapshot, member] of [[first, one], [second, two], [third, three]] as const) await expectFrozen(snapshot, member);
+
+  // What has gone stands in nobody's way: now the last may store on the first.
+  for (const snapshot of [first, second, third]) await snapshot.destroy();
+  await one.data.fill(1);
+  const again = await l.takeSnapshot(three.device, { storage: one.store.path });
+  await (await l.takeSnapshot(one.device, { storage: l.disk('store').path })).destroy();
+  await again.destroy();
+});
