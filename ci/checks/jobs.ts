@@ -105,7 +105,7 @@ function checkShards(where: string, job: Record<string, unknown>, commands: read
   const hasSeed = commands.every((command) => !command.includes('--shard') || command.includes('--seed '));
   return [
     ...(isWhole ? [] : [`${where}: not every shard of ${count} runs`]),
-    ...(hasSeed ? [] : [`${where}: shards without --seed have different seeds, and cannot be merged`]),
+    ...(hasSeed ? [] : [`${where}: shards without --seed have the same seed in every run`]),
   ];
 }
 

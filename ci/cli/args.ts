@@ -64,6 +64,8 @@ const options = {
 } as const satisfies ParseArgsConfig['options'];
 
 const seedMax = 2 ** 32 - 1;
+/** Parts of one run have one seed, or they cannot be merged. */
+const shardsSeed = 1;
 const repeatMax = 1000;
 const canariesMax = 100;
 const shardsMax = 1000;
@@ -85,9 +87,6 @@ export function parseCli(given: readonly string[]): CliOptions {
   if (!isShell && (values.qemu || values.disk)) throw new UsageError(`--${values.qemu ? 'qemu' : 'disk'} belongs to shell`);
   const shard = shardOf(values.shard);
   const command = values.help ? 'help' : values.list && word === undefined ? 'list' : word ?? 'run';
-  if (command === 'run' && shard.count > 1 && values.seed === undefined) {
-    throw new UsageError('--shard needs --seed N, the same for all parts');
-  }
   return {
     selection: rest,
     specIds: values.spec ?? [],
@@ -95,7 +94,7 @@ export function parseCli(given: readonly string[]): CliOptions {
     disks: values.disk ?? [],
     driver: values.qemu ? 'qemu' : driverOf(values.driver),
     command,
-    seed: integer('seed', values.seed, 0, seedMax) ?? Math.floor(Math.random() * seedMax),
+    seed: integer('seed', values.seed, 0, seedMax) ?? (shard.count > 1 ? shardsSeed : Math.floor(Math.random() * seedMax)),
     repeat: integer('repeat', values.repeat, 1, repeatMax) ?? 1,
     long: values.long ?? false,
     canaries: integer('canaries', values.canaries, 0, canariesMax),

@@ -24,7 +24,7 @@ The paths of --module and merge are meant from where you stand.
   --canaries N     known bugs to plant as well, by the seed; one that is not seen turns the run red
                    (default: 2 for 20 tests and more)
   --shard i/n      run only the i-th of n equal parts of the selection; one part per machine, then merge.
-                   Needs --seed N, the same for all parts
+                   All parts need the same seed: 1, unless --seed says another
   --jobs N         guests at the same time (default: CPUs and one more)
   --keep           keep disks and consoles of failed tests
   --json           the results as one JSON object on stdout (npm start -s -- ... --json: without npm's own lines)
@@ -47,7 +47,7 @@ kernel style checks, the same suites as npm start, and their core (suites/core.y
   --long           also what takes tens of minutes
   --canaries N     known bugs to plant as well (default: 2)
   --seed N  --jobs N  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
-  --shard i/n      the suites in n parts; the first part also does everything else. Needs --seed N
+  --shard i/n      the suites in n parts; the first part also does everything else. Seed 1 unless given
 
 Exit codes: 0 all passed, 1 a check or the product failed, 2 wrong usage, 3 the rig failed.
 Results: results/latest/junit.xml`;

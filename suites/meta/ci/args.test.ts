@@ -44,6 +44,11 @@ describe('parseCli', () => {
     expect(parseCli(words).command).toBe(command);
   });
 
+  test('parts of a run have the same seed, unless another is given', () => {
+    expect(new Set([1, 2, 3].map((part) => parseCli(['--shard', `${part}/3`]).seed)).size).toBe(1);
+    expect(parseCli(['--shard', '2/3', '--seed', '9']).seed).toBe(9);
+  });
+
   test.for([
     [['merge', '--help']],
     [['shell', '-h']],
@@ -104,8 +109,6 @@ describe('parseCli', () => {
     [['--shard', '1/0'], /got "1\/0"/],
     [['--shard', '2'], /got "2"/],
     [['--shard', '1/3/5'], /--shard/],
-    [['--shard', '1/3'], /^--shard needs --seed N, the same for all parts$/],
-    [['cow', '--shard=2/2', '--canaries', '0'], /--shard needs --seed N/],
     [[''], /a word cannot be blank: it is a suite, a file, "file > test name" or a part of a test's name/],
     [['cow', ' \t'], /a word cannot be blank/],
     [['merge', ''], /a word cannot be blank/],

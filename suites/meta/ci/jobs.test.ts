@@ -29,7 +29,7 @@ describe('a broken definition is found:', () => {
     [github, 'npm start -- merge shards/', 'npm run merge', '"npm run merge" is not npm start or npm test'],
     [github, 'shard: [1, 2, 3]', 'shard: [1, 2]', 'gate: not every shard of 3 runs'],
     [github, '--shard ${{ matrix.shard }}/3', '--shard ${{ matrix.shard }}/4', 'gate: not every shard of 4 runs'],
-    [github, ' --seed ${{ github.run_number }}', '', 'gate: shards without --seed have different seeds'],
+    [github, ' --seed ${{ github.run_number }}', '', 'gate: shards without --seed have the same seed in every run'],
     [github, '        if: ${{ !cancelled() }}\n        with:\n          name: results-${{ matrix', '        with:\n          name: results-${{ matrix', 'gate: its results are not kept'],
     [github, 'needs: gate', 'needs: gates', 'merge: needs "gates", which is no job'],
     [gitlab, 'parallel: 3', 'paralel: 3', '/gate must NOT have additional properties'],
