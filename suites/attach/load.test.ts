@@ -125,12 +125,14 @@ test('a write that waited for the filter to be attached is seen by it: take wait
   expect(await (await snapshot.image(data)).read(3 * MIB, 4096)).toEqual(Buffer.alloc(4096, 0x77));
 });
 
-for (const [what, make] of [
-  ['a disk', undefined],
-  ['a device-mapper device', async (l: Lab, disk: Device) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB) })],
+for (const [what, takes, make] of [
+  ['a disk', 0, undefined],
+  ['a device-mapper device', 0, async (l: Lab, disk: Device) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB) })],
+  ['a device-mapper device of which a snapshot was taken', 1, async (l: Lab, disk: Device) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB) })],
 ] as const) {
   test(`a filter of ${what} that is detached while a write is in flight is not used when the write ends`, { meta: { spec: ['FLT-02', 'FLT-10'] } }, async ({ lab }) => {
     const { l, data, disk } = await makeSteered(lab, make ? { make } : {});
+    for (let taken = 0; taken < takes; taken++) await (await l.takeSnapshot(data)).destroy();
     const hold = disk.hold({ kind: 'write' });
     const write = startAio(data, [{ offset: MIB, length: 4096 }]);
     await hold.next();

@@ -1,6 +1,6 @@
 /** What an attached filter shows of itself, and what it keeps from going away.
  *  Method: read sysfs, unload, detach while held, and look for numbers that collide. */
-import { dataDisk, expect, filterCommand, filterName, hotDisk, ioctl, makePartitions, moduleReferences, storeDisk, test, untilModuleReferences, type Device } from '../fixtures/index.js';
+import { dataDisk, expect, filterCommand, filterName, holdOpen, hotDisk, ioctl, makePartitions, moduleReferences, storeDisk, test, untilModuleReferences, type Device } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -35,6 +35,14 @@ test('the module does not unload while there is a snapshot, though without a dev
   const snapshot = await l.createSnapshot();
   await expect(l.unloadModule()).rejects.toMatchObject({ exitCode: 1 });
   await snapshot.destroy();
+  await l.unloadModule();
+});
+
+test('the module does not unload while its control device is open', { meta: { spec: ['SNP-07'] } }, async ({ lab }) => {
+  const l = await lab();
+  const daemon = await holdOpen(l.device('/dev/blksnap-control'));
+  await expect(l.unloadModule()).rejects.toMatchObject({ exitCode: 1 });
+  await daemon.close();
   await l.unloadModule();
 });
 

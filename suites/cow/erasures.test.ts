@@ -1,8 +1,9 @@
 /** Discard, write-zeroes and secure erase are overwrites: the old data is in the image, whatever their size and place.
  *  Method: a disk that does all three, a few sectors at a time; erasures at random places, beside writes, and the image compared. */
-import { expect, makeTestDisk, test, type Device } from '../fixtures/index.js';
+import { CHUNK, expect, keepReads, makeTestDisk, releaseReads, test, untilStill, type Device } from '../fixtures/index.js';
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const SECTOR = 512;
 
 const erasures: readonly { readonly what: string; readonly erase: (device: Device, offset: number, length: number) => Promise<unknown> }[] = [
@@ -60,4 +61,22 @@ test('one discard of four thousand chunks copies each of them, and a second one 
 
   expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
   await expect(await image.sectors()).toHoldSectorsOf(frozen);
+});
+
+test('a long chain of erasures of which the first ones wait for a copy ends, one after the other', { meta: { spec: ['FLT-13', 'COW-05', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab();
+  // Two thousand bios: ends that call each other would not fit on a stack.
+  const disk = await makeTestDisk(l, { maxSectors: 8 });
+  await disk.fill(1);
+  await l.attach(disk);
+  const snapshot = await l.takeSnapshot(disk);
+  const frozen = await disk.sectors();
+  await disk.fill(2, { offset: CHUNK, length: 8 * MIB - CHUNK });
+  await keepReads(l, 0);
+  const zeroed = disk.zeroout(0, 8 * MIB);
+  await untilStill(l, 'blkio', zeroed);
+  await releaseReads(l);
+  await zeroed;
+  expect((await disk.read(0, 8 * MIB)).every((byte) => byte === 0)).toBe(true);
+  await expect(await (await snapshot.image(disk)).sectors()).toHoldSectorsOf(frozen);
 });

@@ -1,6 +1,8 @@
 /** A write that waits for a copy is finished before its snapshot is gone, and never carried into the next.
  *  Method: the disk holds the copy's read, or the write itself, while the snapshot is destroyed and the next one taken. */
-import { aio, CHUNK, expect, freezeSteered, startAio, test, untilStill, whileSyncing, type Steered } from '../fixtures/index.js';
+import {
+  aio, CHUNK, expect, expectFrozen, freezeSteered, startAio, startStuck, test, untilStill, whileSyncing, type Steered,
+} from '../fixtures/index.js';
 
 const SECTOR = 512;
 const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
@@ -83,3 +85,27 @@ test('a snapshot destroyed while its copies are being read and stored leaves not
   expect(await image.read(at(5), CHUNK)).toEqual(Buffer.alloc(CHUNK, 0x11));
   await expectStable({ data: s.data, image }, await image.read(at(3), CHUNK));
 });
+
+for (const [stuck, other] of [['data', 'second'], ['second', 'data']] as const) {
+  test(`while destroy waits for who reads the image of ${stuck}, that of ${other} is right or gone`, { meta: { spec: ['SNP-05', 'COW-01', 'IMG-04'] } }, async ({ lab }) => {
+    const { l, snapshot, layout } = await freezeSteered(lab, { with: 'second' });
+    const hold = l.programmable(stuck).hold({ kind: 'read' });
+    const reader = startAio(await snapshot.image(l.disk(stuck)), [{ op: 'read', offset: at(3), length: 4096 }]);
+    const image = await snapshot.image(l.disk(other));
+    await hold.next();
+    hold.close();
+    const { command: destroy } = await startStuck(l, 'exec blksnapctl snapshot destroy "$1"', snapshot.id);
+
+    const writer = startAio(l.disk(other), [{ offset: at(5), length: CHUNK }]);
+    await untilStill(l, 'blkio', writer.done);
+    const seen = expectFrozen({ image, layout }, 5).then(() => 'right', (error: unknown) => error);
+    await untilStill(l, 'blkio', seen);
+    hold.release();
+    // Whoever comes too late does not find it.
+    if (await seen !== 'right') expect(await seen).toMatchObject({ errno: expect.stringMatching(/^(EIO|ENXIO|ENODEV|ENOENT)$/) as unknown });
+    expect([4096, 'EIO']).toContain((await reader.done)[0]);
+    expect(await writer.done).toEqual([CHUNK]);
+    expect((await destroy.result).exitCode).toBe(0);
+    snapshot.isDestroyed = true;
+  });
+}

@@ -1,11 +1,13 @@
 /** Old data that cannot be read or stored costs the snapshot and nothing else.
  *  Method: the disk fails what the copy asks for, however often; the write that waited, later writes, the image and the event are looked at. */
 import {
-  aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, numbersOf, startAio, test, untilStill, writeElsewhere, type Steered,
+  aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, makeLinear, makeSteered, mountExt4, numbersOf, startAio, test, untilStill,
+  writeElsewhere, type Steered,
 } from '../fixtures/index.js';
 import { pushOut } from './copying.js';
 
 const SECTOR = 512;
+const MIB = 1024 * 1024;
 const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
 const sectorAt = (chunk: number): number => at(chunk) / SECTOR;
 
@@ -119,4 +121,36 @@ test('what was written to the image and is lost on its way to the disk costs the
   }
   await expect(written()).rejects.toMatchObject({ errno: 'EIO' });
   await expectLost(s);
+});
+
+test('a snapshot that is lost while the storage is stuck lets its writers go', { meta: { spec: ['COW-06', 'COW-07', 'COW-10'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab, { make: async (l, disk) => ({ device: await makeLinear(l, 'shrinks', disk, 90 * MIB) }) });
+  const hold = s.store.hold({ kind: 'write' });
+  // More chunks than there is memory for copies.
+  const chunks = Array.from({ length: 300 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
+  const writer = startAio(s.data, chunks);
+  await untilStill(s.l, 'blkio', writer.done);
+  const table = 'dmsetup suspend --noflush shrinks; dmsetup load shrinks --table "0 $2 linear $1 0"; dmsetup resume --noudevsync shrinks';
+  await s.l.sh(table, s.l.disk('data').path, `${85 * MIB / SECTOR}`);
+  // Of a module that goes on with what is left they may have to wait.
+  if ((await s.data.snapshotInfo()).error === 0) hold.release();
+  expect(await writer.done).toEqual(chunks.map(() => 4096));
+  hold.release();
+  await s.snapshot.destroy();
+});
+
+test('a file system that is frozen is not stored to, and what waits for that ends when it runs again', { meta: { spec: ['COW-01', 'DIF-05'] } }, async ({ lab }) => {
+  const { l, data, layout } = await makeSteered(lab);
+  await mountExt4(l, l.disk('store'), '/mnt/store');
+  const snapshot = await l.takeSnapshot(data, { storage: '/mnt/store/diff', limit: '48M' });
+  const image = await snapshot.image(data);
+  await l.sh('sync; fsfreeze --freeze /mnt/store');
+  const chunks = Array.from({ length: 100 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
+  const writer = startAio(data, chunks);
+  await untilStill(l, 'blkio', writer.done);
+  await l.sh('fsfreeze --unfreeze /mnt/store');
+  expect(await writer.done).toEqual(chunks.map(() => 4096));
+  expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
+  await expectFrozen({ image, layout }, 0, 12);
+  await snapshot.destroy();
 });

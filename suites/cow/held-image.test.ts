@@ -32,6 +32,17 @@ for (const [what, op] of [['write', (s: Steered) => startAio(s.data, [{ offset: 
   });
 }
 
+test('an image answers while the image of another device waits for that', { meta: { spec: ['SNP-05', 'IMG-02'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab, { with: 'second' });
+  const second = await s.snapshot.image(s.l.disk('second'));
+  const hold = s.disk.hold({ kind: 'read' });
+  const reading = startAio(s.image, Array.from({ length: 8 }, (_, chunk) => ({ op: 'read', offset: at(chunk), length: 4096 })));
+  await hold.next();
+  await expectFrozen({ image: second, layout: s.layout }, 3);
+  hold.release();
+  expect(await reading.done).toEqual(Array.from({ length: 8 }, () => 4096));
+});
+
 test('a write passes when the old data is in memory, and the image answers from there until it is stored', { meta: { spec: ['IMG-02', 'COW-01'] } }, async ({ lab }) => {
   const s = await freezeSteered(lab);
   const hold = s.store.hold({ kind: 'write' });

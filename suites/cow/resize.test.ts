@@ -2,7 +2,8 @@
  *  map cannot know begins a new generation.
  *  Method: every way to resize, idle and during a hold, with writes to the old part and to the new one. */
 import {
-  dataDisk, eventually, expect, filledSectors, makeLinear, makeLoop, makePartitions, secondDisk, startLoad, storeDisk, test,
+  dataDisk, eventually, expect, filledSectors, makeLinear, makeLoop, makePartitions, mountExt4, secondDisk, startLoad, startStuck,
+  steeredLab, storeDisk, test,
   type Device, type Lab, type Snapshot,
 } from '../fixtures/index.js';
 
@@ -101,6 +102,27 @@ for (const { what, make } of ways) {
     expect([...map.keys()].filter((index) => (map[index] as number) > changes)).toEqual([...Array.from({ length: MIB / block }, (_, index) => index), 11 * MIB / block]);
   });
 
+  test(`${what} that is given the size that it has goes on as it was`, { meta: { spec: ['CBT-04', 'CBT-12', 'COW-10'] } }, async ({ lab }) => {
+    const l = await lab({ disks });
+    const { device, resize } = await make(l);
+    await device.fill(1);
+    await l.attach(device);
+    await (await l.takeSnapshot(device)).destroy();
+    await device.write(3 * MIB, new Uint8Array(4096).fill(1));
+    const { generation, block_size: block } = await device.cbtInfo();
+    await resize(SIZE);
+    const snapshot = await l.takeSnapshot(device);
+    const frozen = await device.sectors();
+    await resize(SIZE);
+    await device.fill(2, { length: 4 * MIB });
+
+    const { generation: after, changes } = await device.cbtInfo();
+    expect(after).toBe(generation);
+    expect((await device.cbtMap(3 * MIB / block, 1))[0]).toBe(changes);
+    expect(await device.snapshotInfo()).toMatchObject({ error: 0 });
+    await expect(await (await snapshot.image(device)).sectors()).toHoldSectorsOf(frozen);
+  });
+
   test(`the image of ${what} that grows during the hold stays as it is, or is lost`, { meta: { spec: ['COW-10', 'CBT-04', 'COW-01'] } }, async ({ lab, random }) => {
     const l = await lab({ disks });
     const { device, resize } = await make(l);
@@ -166,3 +188,27 @@ for (const { what, make } of [...ways, lostBelow]) {
     await expect(await (await next.image(device)).sectors()).toHoldSectorsOf(frozen);
   });
 }
+
+test('a device that grows while its filter is being attached is tracked over all of it', { meta: { spec: ['CBT-04', 'CBT-11'] } }, async ({ lab }) => {
+  const l = await steeredLab(lab);
+  const disk = l.disk('data');
+  const [part] = await makePartitions(l, disk, [{ start: MIB, length: 32 * MIB }]) as [Device];
+  await mountExt4(l, part, '/mnt/a', [], '16M');
+  await l.sh('echo dirty > /mnt/a/file');
+  // To freeze the file system takes writes.
+  const hold = l.programmable('data').hold({ kind: 'write' });
+  const attach = l.attach(part);
+  await hold.next();
+  const { command: growth } = await startStuck(l, `exec blkio resizepart "$1" 1 ${MIB} ${48 * MIB}`, disk.path);
+  hold.release();
+  await attach;
+  expect((await growth.result).exitCode).toBe(0);
+
+  await (await l.takeSnapshot(part)).destroy();
+  const { capacity, block_size: block } = await part.cbtInfo();
+  expect(capacity).toBe(48 * MIB);
+  await part.write(40 * MIB, new Uint8Array(4096).fill(1));
+  const next = await l.takeSnapshot(part);
+  expect((await part.cbtMap(40 * MIB / block, 1))[0]).toBe((await part.cbtInfo()).changes);
+  await next.destroy();
+});

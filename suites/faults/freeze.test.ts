@@ -1,7 +1,7 @@
 /** A file system that could be frozen only half way is not left frozen: programs go on writing, and the next call succeeds.
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
-import { expect, failNth, faultDisks, holdOpen, mountExt4, test, type Lab } from '../fixtures/index.js';
+import { earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, mountExt4, startAio, test, untilStill, type Lab } from '../fixtures/index.js';
 
 const SUPERBLOCK = { kind: 'write', sector: 0 } as const;
 const BEHIND = { kind: 'write', sector: 316 * 2048, sectors: 8 } as const;
@@ -44,12 +44,17 @@ for (const { call, spec, arrange } of callers) {
     const hold = disk.hold(SUPERBLOCK);
     const made = make();
     const last = await hold.next();
+    // Where there is an image by now, somebody may be reading it: udev does.
+    const image = call === 'take' ? await earlyImage(l, data) : undefined;
+    const reader = image && startAio(image, [{ op: 'read', offset: 0, length: 4096 }]);
+    if (reader) await untilStill(l, 'blkio', reader.done);
     const fault = failNth(disk, BEHIND, 1, 'EIO');
     await data.write(BEHIND.sector * 512, new Uint8Array(4096), { direct: false });
     hold.close();
     last.release();
     await expect(made).rejects.toMatchObject({ errno: 'EIO' });
     fault.end();
+    if (reader) expect([4096, 'EIO']).toContain((await reader.done)[0]);
 
     await l.sh('timeout 30 sh -c "echo two > /mnt/data/file; sync -f /mnt/data/file"');
     await make();
@@ -82,3 +87,24 @@ for (const [mounted, plain] of [['data', 'second'], ['second', 'data']] as const
     faults.record({ kind: 'io', operation: 'freeze', point: `a page of ${plain} before take`, hit: fault.hit, verdict });
   });
 }
+
+test('a take that failed, and fails again as a device has gone, leaves nothing', { meta: { spec: ['SNP-08', 'SNP-05'] } }, async ({ lab, faults }) => {
+  const l = await lab({ disks: Object.values(faultDisks) });
+  const [data, pulled, disk] = [l.disk('data'), l.disk('pulled'), l.programmable('data')];
+  await l.attach(data, pulled);
+  const snapshot = await l.createSnapshot();
+  await snapshot.add(data, pulled);
+  const opener = await holdOpen(data);
+  await data.write(0, new Uint8Array(4096), { direct: false });
+  const fault = failNth(disk, { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
+  await expect(snapshot.take()).rejects.toThrow();
+  fault.end();
+  await opener.close();
+
+  await l.sh('echo 1 > "/sys/block/$1/device/delete"', pulled.name);
+  await expect(snapshot.take()).rejects.toMatchObject({ errno: 'ENODEV' });
+  expect(await imagesOf(l)).toEqual([]);
+  await snapshot.destroy();
+  await (await l.takeSnapshot(data)).destroy();
+  faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device goes', hit: fault.hit, verdict: 'refused twice, nothing stays' });
+});

@@ -1,8 +1,11 @@
 /** A caller whose memory is slow, or never comes, waits alone: nobody waits for it, it can be killed, and no event is lost with it.
  *  Method: the page that a command reads or writes is handed out by the test; while the command waits for it, everything else is done
  *  with the same device and snapshots; then it is given, refused, or its caller killed. */
-import { dataDisk, expect, limit, moduleReferences, secondDisk, Snapshot, stalls, storeDisk, test, thirdDisk, type Lab } from '../fixtures/index.js';
-import { cases, type World } from './user-buffers.js';
+import {
+  ctlCommand, dataDisk, expect, limit, makeLoop, mapArgument, moduleReferences, secondDisk, Snapshot, stallAddress, stalls, storeDisk, test,
+  thirdDisk, type Lab,
+} from '../fixtures/index.js';
+import { cases, missingBuffer, type World } from './user-buffers.js';
 
 const MIB = 1024 * 1024;
 const disks = [dataDisk, secondDisk, thirdDisk, storeDisk];
@@ -78,4 +81,21 @@ test('a snapshot is destroyed and its device detached while the map is read and 
     expect((await call.give()).error, name).toBe(null);
     faults.record({ kind: 'call', operation: 'destroy and detach', point: name, hit: 'page that was waited for', verdict: 'success' });
   }
+});
+
+test('a map that is replaced while it is read is there until that has ended', { timeout: limit(120_000), meta: { spec: ['CBT-04', 'CBT-06'] } }, async ({ lab, faults }) => {
+  // So large that its memory is unmapped when it is given back.
+  const l = await lab({ disks, params: { tracking_block_minimum_shift: 9, tracking_block_maximum_shift: 9 } });
+  const stalled = await stalls(l);
+  const loop = await makeLoop(l, 1024 * MIB);
+  await l.attach(loop);
+  const { generation } = await loop.cbtInfo();
+  // More than the module is likely to hand over in one piece.
+  const [before, length] = [4032, 8128];
+  const call = await stalled(missingBuffer(loop, ctlCommand.cbtMap, mapArgument(0, length, stallAddress - BigInt(before)), new Uint8Array(0), before));
+  await l.sh('truncate -s "$2" /tmp/backing; losetup -c "$1"', loop.path, `${1024 * MIB + 512}`);
+  await (await l.takeSnapshot(loop)).destroy();
+  expect((await loop.cbtInfo()).generation).not.toBe(generation);
+  expect(await call.give()).toMatchObject({ error: null, ret: length });
+  faults.record({ kind: 'call', operation: 'take', point: 'a map that is read', hit: 'page that was waited for', verdict: 'success' });
 });

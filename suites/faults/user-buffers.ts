@@ -45,7 +45,7 @@ function missingOption(device: Device, cmd: number, option: Uint8Array): Stalled
 }
 
 /** A control whose option is there, and points to the page or to so many bytes before it. */
-function missingBuffer(device: Device, cmd: number, option: Uint8Array, behind: Uint8Array = new Uint8Array(0), before = 0): StalledCall {
+export function missingBuffer(device: Device, cmd: number, option: Uint8Array, behind: Uint8Array = new Uint8Array(0), before = 0): StalledCall {
   const offset = CTL_BYTES + option.length + before;
   const head = control(cmd, option.length, stallAddress - BigInt(option.length + before));
   return { path: device.path, command: filterCommand.ctl, bytes: Buffer.concat([head, option, Buffer.alloc(before, 0xaa), behind]), offset };

@@ -20,6 +20,22 @@ test('attaching where another filter is is EBUSY, whichever of the two was first
   expect(await probe.counts()).toMatchObject({ write: 1 });
 });
 
+test('another kind of filter that is unloaded takes nothing from those that stay', { meta: { spec: ['FLT-14', 'FLT-06'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await data.fill(1);
+  await l.attach(data);
+  await loadProbe(l);
+  const snapshot = await l.takeSnapshot(data);
+  const frozen = await data.hostSectors();
+  await l.sh('rmmod blkprobe');
+  await data.fill(2, { length: 1024 * 1024 });
+  await expect(await (await snapshot.image(data)).sectors()).toHoldSectorsOf(frozen);
+  await snapshot.destroy();
+  await l.takeSnapshot(data);
+  expect((await data.cbtMap(0, 1))[0]).toBe((await data.cbtInfo()).changes);
+});
+
 test('detach and control by the name of a filter that is on another device find nothing here', { meta: { spec: ['FLT-03', 'FLT-14'] } }, async ({ lab }) => {
   const l = await lab();
   await loadProbe(l);

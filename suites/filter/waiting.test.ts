@@ -2,7 +2,7 @@
  *  Method: a writer sleeps in a probe until the test opens the gate; meanwhile the queue is frozen, the scheduler changed,
  *  the filter detached, the disk removed. What waits for ever ends in the deadline of its call. */
 import {
-  attachProbe, dataDisk, eventually, expect, hotDisk, loadProbe, makePartitions, openGate, probeTotals, startLoad, storeDisk, test,
+  attachProbe, dataDisk, eventually, expect, hotDisk, loadProbe, makePartitions, openGate, probeTotals, startLoad, startStuck, storeDisk, test,
   type Device, type Lab, type Probe, type ProbeMode,
 } from '../fixtures/index.js';
 
@@ -91,6 +91,23 @@ test('a disk that is deleted waits for the writer that sleeps in its filter, and
   await openGate(l);
   await deleted;
   expect(await sleeper.ended).toMatch(/^(EIO|ENODEV)$/);
+  expect(await probeTotals(l)).toEqual({ attached: 1, detached: 1, released: 1 });
+});
+
+test('a disk that is deleted while its filter is being detached waits for that, and is told of its end', { meta: { spec: ['FLT-09', 'FLT-10'] } }, async ({ lab }) => {
+  const l = await lab({ disks: [dataDisk, storeDisk, hotDisk] });
+  await loadProbe(l);
+  const hot = l.disk('hot');
+  const probe = await attachProbe(l, hot);
+  const sleeper = await startSleeper(hot, probe, 'wait');
+  const detached = hot.detach('probe');
+  await eventually('the attribute without the filter', () => hot.sysfsFilter(), (name) => name === '\n');
+  const { command: deleted, isWaiting } = await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', hot.name);
+  expect(isWaiting).toBe(true);
+  await openGate(l);
+  await detached;
+  expect((await deleted.result).exitCode).toBe(0);
+  expect([null, 'EIO', 'ENODEV']).toContain(await sleeper.ended);
   expect(await probeTotals(l)).toEqual({ attached: 1, detached: 1, released: 1 });
 });
 

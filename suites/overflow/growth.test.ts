@@ -91,6 +91,19 @@ test('two devices share one growing file', { meta: { spec: ['DIF-01', 'DIF-02', 
   }
 });
 
+test('devices that copy small chunks at once get places of their own', { meta: { spec: ['DIF-01', 'COW-01', 'SNP-03'] } }, async ({ lab }) => {
+  const l = await lab({ disks: [dataDisk, secondDisk, storeDisk], params: { chunk_minimum_shift: 12, chunk_maximum_shift: 12 } });
+  const devices = [l.disk('data'), l.disk('second')];
+  for (const [index, device] of devices.entries()) await device.fill(1, { device: index + 1 });
+  await l.attach(...devices);
+  const snapshot = await l.takeSnapshot(devices);
+  const frozen = await Promise.all(devices.map((device) => device.hostSectors()));
+  await Promise.all(devices.map((device) => device.fill(2)));
+  for (const [index, device] of devices.entries()) {
+    await expect(await (await snapshot.image(device)).sectors()).toHoldSectorsOf(frozen[index]!);
+  }
+});
+
 const storages = [
   { what: 'an empty file', storage: FILE, before: ': > "$1"' },
   { what: 'a file that it made', storage: FILE, before: 'true' },

@@ -3,7 +3,7 @@
  *  Method: have the image open; let the device go; look who is refused, who waits, what is read, and that all goes after destroy. */
 import {
   aio, CHUNK, driverLog, eventually, expect, freezeSteered, holdOpen, keepReads, makeLinear, makeLoop, makePartitions, makeTestDisk,
-  moduleReferences, numbersOf, releaseReads, removeTestDisk, startAio, startStuck, test, untilStill, type Device, type Lab, type Steered,
+  moduleReferences, numbersOf, releaseReads, removeTestDisk, startAio, startStuck, test, untilStill, whileSyncing, type Device, type Lab, type Steered,
 } from '../fixtures/index.js';
 import { disks, exists, lostFilter, scsiRescan } from './ways.js';
 
@@ -176,6 +176,28 @@ test('a volume is not removed while it is read for a copy, though the snapshot i
   if (late.caught.length > 0) await expectInUse(s.l);
   late.release();
   expect(await writer.done).toEqual([16 * SECTOR]);
+  await s.snapshot.destroy();
+  await s.l.sh(removeLinear);
+});
+
+test('a volume is not removed while it is read for a write to the image, though the snapshot is lost', { meta: { spec: ['COW-06', 'IMG-03', 'FLT-10'] } }, async ({ lab }) => {
+  const s = await freezeVolume(lab);
+  const stores = s.store.hold({ kind: 'write' });
+  expect(await aio(s.data, [{ offset: 5 * CHUNK, length: 4096 }])).toEqual([4096]);
+  const store = await whileSyncing(s.l, stores.next());
+  const read = s.disk.hold({ kind: 'read', sector: 3 * CHUNK / SECTOR, sectors: CHUNK / SECTOR });
+  const writer = startAio(s.image, [{ offset: 3 * CHUNK, length: 4096 }]);
+  await untilStill(s.l, 'blkio', writer.done);
+  store.fail('EIO');
+  stores.release();
+  await eventually('the loss of the snapshot', async () => {
+    await s.l.sh('timeout 5 blockdev --flushbufs "$1" 2> /dev/null || true', s.l.disk('store').path);
+    return s.data.snapshotInfo();
+  }, ({ error }) => error !== 0);
+  // A module need not read what it is given to write.
+  if (read.caught.length > 0) await expectInUse(s.l);
+  read.release();
+  expect([4096, 'EIO']).toContain((await writer.done)[0]);
   await s.snapshot.destroy();
   await s.l.sh(removeLinear);
 });

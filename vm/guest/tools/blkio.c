@@ -46,7 +46,7 @@
 /* For O_DIRECT on any device. */
 #define ALIGNMENT	4096
 /* I/Os and vectors of aio at most. */
-#define AIO_MAX		64
+#define AIO_MAX		512
 #define AIO_VECTORS	1024
 /* Bytes of a huge page. */
 #define HUGE_SIZE	0x200000UL
