@@ -1,8 +1,8 @@
 /** Filters come and go while devices are mounted and written, and no I/O fails or is lost.
  *  Method: fio writes and verifies, or a file system is checked, while the filter is attached and detached. */
 import {
-  dataDisk, expect, fio, largeDisk, makeLinear, makeLoop, makePartitions, makeSteered,
-  secondDisk, startAio, startLoad, storeDisk, test, untilStill, type Device, type FioOptions, type Lab,
+  dataDisk, expect, fio, largeDisk, makeLinear, makeLoop, makePartitions, makeSteered, makeTestDisk, releaseTestDisk,
+  secondDisk, stallWrites, startAio, startLoad, storeDisk, test, untilStill, type Device, type FioOptions, type Lab,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -123,6 +123,26 @@ test('a write that waited for the filter to be attached is seen by it: take wait
   await take;
   expect(await late.done).toEqual([4096]);
   expect(await (await snapshot.image(data)).read(3 * MIB, 4096)).toEqual(Buffer.alloc(4096, 0x77));
+});
+
+test('a write that waited for the filter to be attached to a disk whose driver takes bios is marked', { meta: { spec: ['FLT-01', 'FLT-13', 'CBT-02'] } }, async ({ lab }) => {
+  const l = await lab();
+  const disk = await makeTestDisk(l);
+  await stallWrites(l, MIB / 512);
+  // In the driver, where attaching waits for it.
+  const before = startAio(disk, [{ offset: MIB, length: 4096 }]);
+  await untilStill(l, 'blkio', before.done);
+  const attach = disk.attach();
+  await untilStill(l, 'blksnapctl', attach);
+  const late = startAio(disk, [{ offset: 3 * MIB, length: 4096 }]);
+  await untilStill(l, 'blkio', late.done);
+  await releaseTestDisk(l);
+  await attach;
+  expect([await before.done, await late.done]).toEqual([[4096], [4096]]);
+
+  await l.takeSnapshot(disk);
+  const { block_size: blockSize } = await disk.cbtInfo();
+  expect((await disk.cbtMap())[3 * MIB / blockSize]).toBeGreaterThan(0);
 });
 
 for (const [what, takes, make] of [

@@ -29,7 +29,7 @@ async function takeMany(l: Lab, device: Device, model: CbtModel, count: number):
   for (let round = 0; round < count; round++) model.take();
 }
 
-test('the take after number 255 starts a new generation, in which no mark is lost', { meta: { spec: ['CBT-03', 'CBT-04', 'CBT-11'] } }, async ({ lab }) => {
+test('the take after number 255 starts a new generation, in which no mark is lost, and no memory by then', { meta: { spec: ['CBT-03', 'CBT-04', 'CBT-11', 'COW-07'] } }, async ({ lab }) => {
   const l = await lab({ disks: [dataDisk, storeDisk] });
   const device = l.disk('data');
   const model = new CbtModel(dataDisk.sizeBytes);

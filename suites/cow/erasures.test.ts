@@ -1,6 +1,6 @@
 /** Discard, write-zeroes and secure erase are overwrites: the old data is in the image, whatever their size and place.
  *  Method: a disk that does all three, a few sectors at a time; erasures at random places, beside writes, and the image compared. */
-import { CHUNK, expect, keepReads, makeTestDisk, releaseReads, test, untilStill, type Device } from '../fixtures/index.js';
+import { CHUNK, expect, keepReads, makeTestDisk, releaseTestDisk, test, untilStill, type Device } from '../fixtures/index.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -75,7 +75,7 @@ test('a long chain of erasures of which the first ones wait for a copy ends, one
   await keepReads(l, 0);
   const zeroed = disk.zeroout(0, 8 * MIB);
   await untilStill(l, 'blkio', zeroed);
-  await releaseReads(l);
+  await releaseTestDisk(l);
   await zeroed;
   expect((await disk.read(0, 8 * MIB)).every((byte) => byte === 0)).toBe(true);
   await expect(await (await snapshot.image(disk)).sectors()).toHoldSectorsOf(frozen);

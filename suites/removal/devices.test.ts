@@ -116,3 +116,13 @@ for (const { what, make } of ways) {
     expect(await moduleReferences(l)).toBe(0);
   });
 }
+
+test('the filter goes when a read-only loop device gets another file', { meta: { spec: ['FLT-10', 'CBT-12'] } }, async ({ lab }) => {
+  const l = await lab();
+  await l.sh('truncate -s 8M /tmp/one /tmp/other; losetup -r /dev/loop0 /tmp/one');
+  const loop = l.device('/dev/loop0');
+  await l.attach(loop);
+  await l.sh('blkio ioctl --rdonly "$1" 0x4c06 --ptr 3 3< /tmp/other', loop.path);
+  await lostFilter(l, loop, 1);
+  await l.sh('losetup -d "$1"', loop.path);
+});

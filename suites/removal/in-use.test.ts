@@ -3,7 +3,7 @@
  *  Method: have the image open; let the device go; look who is refused, who waits, what is read, and that all goes after destroy. */
 import {
   aio, CHUNK, driverLog, eventually, expect, freezeSteered, holdOpen, keepReads, makeLinear, makeLoop, makePartitions, makeTestDisk,
-  moduleReferences, numbersOf, releaseReads, removeTestDisk, startAio, startStuck, test, untilStill, whileSyncing, type Device, type Lab, type Steered,
+  moduleReferences, numbersOf, releaseTestDisk, removeTestDisk, startAio, startStuck, test, untilStill, whileSyncing, type Device, type Lab, type Steered,
 } from '../fixtures/index.js';
 import { disks, exists, lostFilter, scsiRescan } from './ways.js';
 
@@ -128,7 +128,7 @@ test('a disk whose driver waits for no bio is there as long as it is read for it
 
   // It may wait for the read, or leave it to who reads to hold on to the disk: what the driver needs for the read is freed after it.
   const { command: removal } = await startStuck(l, removeTestDisk);
-  await releaseReads(l);
+  await releaseTestDisk(l);
   expect([length, 'EIO']).toContain((await reader.done)[0]);
   expect((await removal.result).exitCode).toBe(0);
   await expectFailed(image);

@@ -1,6 +1,7 @@
 /** The ways a device goes, each with a device that goes that way and one beside it that stays. */
 import {
-  dataDisk, eventually, expect, hotDisk, makeLinear, makeLoop, makePartitions, moduleReferences, secondDisk, storeDisk, thirdDisk, writeTable,
+  dataDisk, eventually, expect, hotDisk, makeLinear, makeLoop, makePartitions, makeTestDisk, moduleReferences, secondDisk,
+  setMedium, storeDisk, thirdDisk, writeTable,
   type Device, type FioOptions, type Lab, type Load,
 } from '../fixtures/index.js';
 
@@ -102,6 +103,26 @@ async function linear(l: Lab): Promise<Target> {
   };
 }
 
+/** The drive stays; what is in it afterwards was never seen by the filter. */
+async function drive(l: Lab, goes: 'change' | 'eject'): Promise<Target> {
+  const device = await makeTestDisk(l);
+  const open = 'blockdev --getsz "$1" > /dev/null';
+  return {
+    device,
+    other: l.disk('data'),
+    where: whole(device),
+    whereOther: whole(l.disk('data')),
+    remove: async () => {
+      await setMedium(l, goes);
+      await l.sh(goes === 'change' ? open : `! ${open} 2> /dev/null`, device.path);
+    },
+    remake: async () => {
+      if (goes === 'eject') await setMedium(l, 'insert');
+      return device;
+    },
+  };
+}
+
 const first = { start: MIB, length: 7 * MIB };
 const second = { start: 8 * MIB + 512, length: 7 * MIB };
 
@@ -137,6 +158,8 @@ export const ways: readonly Way[] = [
   { what: 'the driver of a disk is unbound', make: virtioDisk },
   { what: 'a loop device is detached', make: loop },
   { what: 'a device-mapper device is removed', make: linear },
+  { what: 'the medium of a drive is changed', make: (l) => drive(l, 'change') },
+  { what: 'the medium of a drive is taken out', make: (l) => drive(l, 'eject') },
   { what: 'a partition is deleted', make: (l) => partition(l, async (disk) => { await l.sh('blkio delpart "$1" 1', disk.path); }) },
   { what: 'a partition table without the partition is read', make: (l) => partition(l, (disk) => readAgain(l, disk, [undefined, second])) },
   { what: 'a partition table with a smaller partition is read', make: (l) => partition(l, (disk) => readAgain(l, disk, [{ ...first, length: MIB }, second])) },
