@@ -57,8 +57,8 @@ enum diff_area_verdict {
  * @dev:	the device's number; the device itself may go
  * @diskseq:	number of its disk in the order in which disks came
  * @is_below_storage: some snapshot's storage lies on the device
- * @order_link:	entry in the list of storage_order.c, as is
- * @is_reached:	what was looked at last is written to the device
+ * @order_link:	entry in the list of storage_order.c, under its lock
+ * @is_reached:	what was looked at last there is written to the device
  * @name:	its name, for messages
  * @storage:	the snapshot's difference storage
  * @events:	the snapshot's events

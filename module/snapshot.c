@@ -4,6 +4,7 @@
  *
  * Locking, outer to inner:
  *   snapshot->lock		one thing is done with a snapshot at a time
+ *   the lock of storage_order.c
  *   the tracker's cut lock
  *   snapshots_lock		the list of all; inner to nothing but itself
  */
@@ -161,7 +162,7 @@ static int snapshot_add_locked(struct snapshot *snapshot,
 	}
 	ret = storage_order_enter(area);
 	if (ret)
-		goto out_deadlock;
+		goto out_tell;
 	ret = storage_probe(snapshot->storage, tracker);
 	if (ret)
 		goto out_order;
@@ -170,9 +171,9 @@ static int snapshot_add_locked(struct snapshot *snapshot,
 
 out_order:
 	storage_order_leave(area);
-out_deadlock:
+out_tell:
 	if (ret == -EDEADLK)
-		pr_err("%pg: the difference storage lies on the device, or on one whose snapshot is stored on it\n",
+		pr_err("%pg: what the difference storage takes would be written to the device, at once or by way of other snapshots\n",
 		       bdev);
 out_leave:
 	tracker_leave(tracker);

@@ -24,9 +24,9 @@ int snapshot_create(int fd, sector_t limit, uuid_t *id);
 /*
  * Put a device into a snapshot that is not taken yet. Return: 0, -EALREADY if
  * it is in it, -EBUSY if it is in another one or the snapshot is taken, -EDEADLK
- * if the difference storage lies on the device, or on one whose snapshot is
- * stored on it, -ENODEV if the device is going, or the error of writing to the
- * storage.
+ * if what the difference storage takes would be written to the device, at once
+ * or by way of other snapshots, -ENODEV if the device is going, or the error of
+ * writing to the storage.
  */
 int snapshot_add(const uuid_t *id, struct tracker *tracker);
 

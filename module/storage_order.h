@@ -4,10 +4,12 @@
  * stored on a device of another snapshot waits for a chunk of that one to be
  * stored. That goes well as long as it does not come round to where it began.
  *
- * As diff_storage_is_on(), it does not see what a loop device has below it.
+ * As diff_storage_is_on(), it does not see what a loop device has below it, nor
+ * a file system that does not tell its device, such as btrfs: a ring through one
+ * of these is not noticed.
  *
- * Locking: a mutex of its own, inner to snapshot->lock; inside it is the one of
- * the list of storages.
+ * Locking: a mutex of its own, inner to snapshot->lock and outer to the
+ * tracker's lock.
  */
 #ifndef BLKSNAP_STORAGE_ORDER_H
 #define BLKSNAP_STORAGE_ORDER_H

@@ -29,7 +29,7 @@ async function takeMany(l: Lab, device: Device, model: CbtModel, count: number):
   for (let round = 0; round < count; round++) model.take();
 }
 
-test('the take after number 255 starts a new generation, in which no mark is lost, and no memory by then', { meta: { spec: ['CBT-03', 'CBT-04', 'CBT-11', 'COW-07'] } }, async ({ lab }) => {
+test('the take after number 255 starts a new generation, in which no mark is lost; by then no memory is', { meta: { spec: ['CBT-03', 'CBT-04', 'CBT-11', 'SNP-06'] } }, async ({ lab }) => {
   const l = await lab({ disks: [dataDisk, storeDisk] });
   const device = l.disk('data');
   const model = new CbtModel(dataDisk.sizeBytes);
@@ -43,8 +43,8 @@ test('the take after number 255 starts a new generation, in which no mark is los
   await takeMany(l, device, model, 13);
   const before = await freeMemory(l);
   await takeMany(l, device, model, 240);
-  // A chunk of each snapshot that is not given back would be 60 MiB by now.
-  expect(before - await freeMemory(l), 'bytes that are gone for good').toBeLessThan(16 * 1024 * 1024);
+  // A chunk of each snapshot that is not given back would be 60 MiB by now. KASAN keeps up to 24 MiB.
+  expect(before - await freeMemory(l), 'bytes that are gone for good').toBeLessThan(32 * 1024 * 1024);
   await write(2);
   await takeMany(l, device, model, 1);
   expect(await device.cbtInfo()).toMatchObject({ generation: first, changes: 254 });

@@ -1,8 +1,8 @@
 /** Old data that cannot be read or stored costs the snapshot and nothing else.
  *  Method: the disk fails what the copy asks for, however often; the write that waited, later writes, the image and the event are looked at. */
 import {
-  aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, makeLinear, makeSteered, mountExt4, numbersOf, startAio, test, untilStill,
-  writeElsewhere, type Steered,
+  aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, makeLinear, makeSteered, mountExt4, numbersOf, resizeLinear, startAio, test,
+  untilStill, writeElsewhere, type Steered,
 } from '../fixtures/index.js';
 import { pushOut } from './copying.js';
 
@@ -130,8 +130,7 @@ test('a snapshot that is lost while the storage is stuck lets its writers go', {
   const chunks = Array.from({ length: 300 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
   const writer = startAio(s.data, chunks);
   await untilStill(s.l, 'blkio', writer.done);
-  const table = 'dmsetup suspend --noflush shrinks; dmsetup load shrinks --table "0 $2 linear $1 0"; dmsetup resume --noudevsync shrinks';
-  await s.l.sh(table, s.l.disk('data').path, `${85 * MIB / SECTOR}`);
+  await resizeLinear(s.l, 'shrinks', s.l.disk('data'), 85 * MIB);
   // Of a module that goes on with what is left they may have to wait.
   if ((await s.data.snapshotInfo()).error === 0) hold.release();
   expect(await writer.done).toEqual(chunks.map(() => 4096));
@@ -140,14 +139,16 @@ test('a snapshot that is lost while the storage is stuck lets its writers go', {
 });
 
 test('a file system that is frozen is not stored to, and what waits for that ends when it runs again', { meta: { spec: ['COW-01', 'DIF-05'] } }, async ({ lab }) => {
-  const { l, data, layout } = await makeSteered(lab);
+  const { l, data, layout, store } = await makeSteered(lab);
   await mountExt4(l, l.disk('store'), '/mnt/store');
   const snapshot = await l.takeSnapshot(data, { storage: '/mnt/store/diff', limit: '48M' });
   const image = await snapshot.image(data);
   await l.sh('sync; fsfreeze --freeze /mnt/store');
+  store.forget();
   const chunks = Array.from({ length: 100 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
   const writer = startAio(data, chunks);
   await untilStill(l, 'blkio', writer.done);
+  expect(store.requests({ kind: 'write' })).toEqual([]);
   await l.sh('fsfreeze --unfreeze /mnt/store');
   expect(await writer.done).toEqual(chunks.map(() => 4096));
   expect(await data.snapshotInfo()).toMatchObject({ error: 0 });

@@ -32,7 +32,7 @@ for (const [what, op] of [['write', (s: Steered) => startAio(s.data, [{ offset: 
   });
 }
 
-test('an image answers while the image of another device waits for that', { meta: { spec: ['SNP-05', 'IMG-02'] } }, async ({ lab }) => {
+test('an image answers while reads of another device\'s image are stuck', { meta: { spec: ['SNP-05', 'IMG-02'] } }, async ({ lab }) => {
   const s = await freezeSteered(lab, { with: 'second' });
   const second = await s.snapshot.image(s.l.disk('second'));
   const hold = s.disk.hold({ kind: 'read' });

@@ -2,7 +2,7 @@
  *  map cannot know begins a new generation.
  *  Method: every way to resize, idle and during a hold, with writes to the old part and to the new one. */
 import {
-  dataDisk, eventually, expect, filledSectors, makeLinear, makeLoop, makePartitions, mountExt4, secondDisk, startLoad, startStuck,
+  dataDisk, eventually, expect, filledSectors, makeLinear, makeLoop, makePartitions, mountExt4, resizeLinear, secondDisk, startLoad, startStuck,
   steeredLab, storeDisk, test,
   type Device, type Lab, type Snapshot,
 } from '../fixtures/index.js';
@@ -33,8 +33,7 @@ const ways: readonly { what: string; make: (l: Lab) => Promise<Target> }[] = [
   { what: 'a device-mapper device', make: async (l) => {
     const below = l.disk('second');
     const device = await makeLinear(l, 'sized', below, SIZE);
-    const table = 'dmsetup suspend --noflush sized; dmsetup load sized --table "0 $2 linear $1 0"; dmsetup resume --noudevsync sized';
-    return { device, resize: (bytes) => l.sh(table, below.path, `${bytes / SECTOR}`) };
+    return { device, resize: (bytes) => resizeLinear(l, 'sized', below, bytes) };
   } },
   { what: 'a partition', make: async (l) => {
     const [device] = await makePartitions(l, l.disk('second'), [{ start: MIB, length: SIZE }]) as [Device];
@@ -102,7 +101,8 @@ for (const { what, make } of ways) {
     expect([...map.keys()].filter((index) => (map[index] as number) > changes)).toEqual([...Array.from({ length: MIB / block }, (_, index) => index), 11 * MIB / block]);
   });
 
-  test(`${what} that is given the size that it has goes on as it was`, { meta: { spec: ['CBT-04', 'CBT-12', 'COW-10'] } }, async ({ lab }) => {
+  // Nothing tells when the driver has heard of it.
+  if (what !== 'a disk of the machine') test(`${what} that is given the size that it has goes on as it was`, { meta: { spec: ['CBT-04', 'CBT-12', 'COW-10'] } }, async ({ lab }) => {
     const l = await lab({ disks });
     const { device, resize } = await make(l);
     await device.fill(1);

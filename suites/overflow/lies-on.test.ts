@@ -1,7 +1,7 @@
 /** The difference storage may not lie on a device of its snapshot, however it comes to lie there.
  *  Method: stack what can be stacked, offer its top as storage, and add what is at its bottom; one beside it may be added. */
 import {
-  dataDisk, expect, makeLinear, makeLoop, makePartitions, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab,
+  dataDisk, expect, makeDm, makeLinear, makeLoop, makePartitions, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -16,18 +16,12 @@ interface Stack {
   readonly make: (l: Lab) => Promise<string>;
 }
 
-async function makeDm(l: Lab, name: string, table: string): Promise<Device> {
-  await l.sh('printf "$2" | dmsetup create --noudevsync --noudevrules "$1"', name, table);
-  l.defer(() => l.sh('dmsetup remove --noudevsync "$1"', name));
-  return l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor "$1"', name)}`);
-}
-
 function twoLegs(l: Lab): Promise<Device> {
-  return makeDm(l, 'legs', `0 8192 linear ${l.disk('second').path} 0\\n8192 8192 linear ${l.disk('data').path} 0\\n`);
+  return makeDm(l, 'legs', `0 8192 linear ${l.disk('second').path} 0`, `8192 8192 linear ${l.disk('data').path} 0`);
 }
 
 function crypt(l: Lab, below = l.disk('data')): Promise<Device> {
-  return makeDm(l, 'crypt', `0 16384 crypt aes-xts-plain64 ${'0123456789abcdef'.repeat(8)} 0 ${below.path} 0\\n`);
+  return makeDm(l, 'crypt', `0 16384 crypt aes-xts-plain64 ${'0123456789abcdef'.repeat(8)} 0 ${below.path} 0`);
 }
 
 /** An array whose last member is the device. */

@@ -2,7 +2,7 @@
  *  Method: one I/O in the guest, one word to the disk, and what both sides saw of it. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { aio, eventually, expect, startAio, steeredDisks, test } from '../fixtures/index.js';
+import { aio, eventually, expect, faultDisks, startAio, steeredDisks, test } from '../fixtures/index.js';
 import { doomedLab, rejection } from './guests.js';
 
 const SECTOR = 512;
@@ -45,10 +45,12 @@ test('a write overtakes a held read, and the read then sees it', async ({ settin
   expect(read.request.applied).toBeGreaterThan(disk.requests()[1]?.answered as number);
 });
 
-test.for(['0 1 2', '1 0 2', '1 2 0', '2 1 0'])('of three requests that are held, each ends when it is answered, in the order %s', async (order, { settings, onTestFinished }) => {
-  const l = await doomedLab({ settings, onTestFinished }, { disks });
-  const data = l.disk('data');
-  const hold = l.programmable('data').hold({ kind: 'read' });
+test.for([
+  ['data', '0 1 2'], ['data', '1 0 2'], ['data', '1 2 0'], ['data', '2 1 0'], ['pulled', '1 2 0'],
+] as const)('of three requests to the disk %s that are held, each ends when it is answered, in the order %s', async ([name, order], { settings, onTestFinished }) => {
+  const l = await doomedLab({ settings, onTestFinished }, { disks: name === 'data' ? disks : Object.values(faultDisks) });
+  const data = l.disk(name);
+  const hold = l.programmable(name).hold({ kind: 'read' });
   const reader = startAio(data, [0, 1, 2].map((n) => ({ op: 'read', offset: n * MIB, length: 4096 })));
   const held = [await hold.next(), await hold.next(), await hold.next()];
   for (const [at, n] of order.split(' ').entries()) {

@@ -2,7 +2,8 @@
  *
  *  QEMU's NBD client (block/nbd.c, seen in 7.2) ends a request under the lock that it also holds while it waits for the socket.
  *  Of three requests in flight the second can be answered, and does not end in the guest until the first or the third is: as long
- *  as those are held, never. Any further answer lets it end; so one is made: a read of QEMU's, which no guest sees. */
+ *  as those are held, never. Any further answer lets it end; so one is made: a read of QEMU's, which no guest sees. It needs a
+ *  place among the 16 that QEMU keeps in flight: who holds more than 14 has none. */
 import { SECTOR_BYTES } from '../units.js';
 
 /** Bytes. */
@@ -21,6 +22,8 @@ const SECTORS_MAX = 7;
 export class Nudges {
   /** Without it there are none. */
   ask: AskQemu | undefined;
+  /** Why there are none any more. */
+  refusal: string | undefined;
   readonly #sectors: number;
   #place: Place | undefined;
   #owed = 0;
@@ -49,7 +52,7 @@ export class Nudges {
     // Hardly what the guest happens to read at the same time.
     const sector = Math.floor(Math.random() * this.#sectors);
     this.#place = { offset: sector * SECTOR_BYTES, length: (1 + Math.floor(Math.random() * SECTORS_MAX)) * SECTOR_BYTES };
-    // A QEMU that does not take it has no such disk any more.
-    this.ask(this.#place).catch(() => { this.ask = undefined; });
+    // It has no such disk any more, or has gone.
+    this.ask(this.#place).catch(({ message }: Error) => { [this.ask, this.refusal] = [undefined, message]; });
   }
 }

@@ -7,6 +7,7 @@
  *    const disk = new ProgrammableDisk('data', 'data.raw', sizeBytes, new Moments());
  *    const server = await DiskServer.start(disk, '/tmp/data.socket');        // vm/disk/server.ts
  *    // qemu -blockdev driver=nbd,node-name=data,export=data,server.type=unix,server.path=/tmp/data.socket ...
+ *    disk.nudges.ask = ...                                                  // over QMP: see vm/disk/nudge.ts, vm/boot/machine.ts
  *    server.close();
  *
  *  Order is told by numbers, never by clocks, and every wait ends with an event or names what came instead:
@@ -145,7 +146,7 @@ export class ProgrammableDisk {
   /** For the server: takes a request in. */
   take(incoming: IncomingRequest, answer: Answer): void {
     if (this.nudges.take(incoming)) {
-      answer(undefined, Buffer.alloc(incoming.length));
+      if (this.#hasPower) answer(undefined, this.#apply(incoming));
       return;
     }
     this.#unanswered += 1;
@@ -252,6 +253,7 @@ export class ProgrammableDisk {
       this.#watchers.delete(watcher);
     }
     const last = this.#log.slice(-SHOWN).map((request) => `  ${formatRequest(request)}`);
+    if (this.nudges.refusal !== undefined) last.push(`  QEMU was not nudged (vm/disk/nudge.ts): ${this.nudges.refusal}`);
     throw new HarnessError([`disk ${this.name} ${otherwise} within ${WAIT_MS} ms; the last that came:`, ...last].join('\n'), {
       code: 'ENOREQUEST', blame: 'product', phase: 'programmable disk',
     });
