@@ -1,7 +1,7 @@
 /** Copy-on-write holds on every kind of device.
  *  Method: make the device in the guest, fill it, take, rewrite it with fio, compare each sector of the image. */
 import type { Device } from '../fixtures/index.js';
-import { dataDisk, expect, fio, hotDisk, largeSectorDisk, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
+import { dataDisk, expect, fio, hotDisk, largeSectorDisk, makeDm, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
 
 interface Kind {
   readonly what: string;
@@ -9,9 +9,6 @@ interface Kind {
 }
 
 const partitioned = 'printf "label: dos\\n2049,16001\\n18051,14333\\n" | sfdisk -q "$1"';
-
-/** The node by which sysfs knows the device. */
-const dmNode = async (l: Lab, name: string): Promise<string> => `/dev/${await l.sh('dmsetup info -c --noheadings -o blkdevname "$1"', name)}`;
 
 const kinds: readonly Kind[] = [
   { what: 'a partition at an odd start', make: async (l) => {
@@ -30,11 +27,7 @@ const kinds: readonly Kind[] = [
     l.defer(() => l.sh('losetup -d "$1"', path));
     return l.device(path);
   } },
-  { what: 'a device-mapper linear device over two disks', make: async (l) => {
-    await l.sh('printf "0 10001 linear $1 7\\n10001 20000 linear $2 0\\n" | dmsetup create pair', l.disk('data').path, l.disk('second').path);
-    l.defer(() => l.sh('dmsetup remove pair'));
-    return l.device(await dmNode(l, 'pair'));
-  } },
+  { what: 'a device-mapper linear device over two disks', make: (l) => makeDm(l, 'pair', `0 10001 linear ${l.disk('data').path} 7`, `10001 20000 linear ${l.disk('second').path} 0`) },
   { what: 'an md raid1', make: async (l) => {
     const create = 'mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --run "$1" "$2"';
     await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true');
@@ -143,9 +136,7 @@ test('a partition and its whole disk are filtered side by side', { meta: { spec:
 test('a device and what it is made of are filtered and cut together', { meta: { spec: ['FLT-07', 'SNP-02', 'SNP-09'] } }, async ({ lab, random }) => {
   const l = await lab({ disks: [dataDisk, secondDisk, storeDisk] });
   const lower = l.disk('data');
-  await l.sh('echo "0 32000 linear $1 8" | dmsetup create upper', lower.path);
-  l.defer(() => l.sh('dmsetup remove upper'));
-  const upper = l.device(await dmNode(l, 'upper'));
+  const upper = await makeDm(l, 'upper', `0 32000 linear ${lower.path} 8`);
   await upper.fill(1);
   await l.attach(upper, lower);
   const snapshot = await l.takeSnapshot([upper, lower]);

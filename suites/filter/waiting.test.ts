@@ -3,7 +3,7 @@
  *  the filter detached, the disk removed. What waits for ever ends in the deadline of its call. */
 import {
   attachProbe, dataDisk, eventually, expect, hotDisk, loadProbe, makePartitions, openGate, probeTotals, startLoad, startStuck, storeDisk, test,
-  type Device, type Lab, type Probe, type ProbeMode,
+  type Device, type Lab, type LabOptions, type Probe, type ProbeMode,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -12,6 +12,14 @@ interface Sleeper {
   /** Resolves to the errno, or null. */
   readonly ended: Promise<string | null>;
   isAwake: boolean;
+}
+
+/** A disk that can be deleted, with a probe on it. */
+async function probeHot(lab: (options: LabOptions) => Promise<Lab>): Promise<{ l: Lab; hot: Device; probe: Probe }> {
+  const l = await lab({ disks: [dataDisk, storeDisk, hotDisk] });
+  await loadProbe(l);
+  const hot = l.disk('hot');
+  return { l, hot, probe: await attachProbe(l, hot) };
 }
 
 /** A writer that sleeps in the filter, or whose bio it keeps. */
@@ -80,10 +88,7 @@ test('detaching waits for the writer that sleeps in the filter, and whose data t
 });
 
 test('a disk that is deleted waits for the writer that sleeps in its filter, and for nothing else', { meta: { spec: ['FLT-09', 'FLT-10'] } }, async ({ lab }) => {
-  const l = await lab({ disks: [dataDisk, storeDisk, hotDisk] });
-  await loadProbe(l);
-  const hot = l.disk('hot');
-  const probe = await attachProbe(l, hot);
+  const { l, hot, probe } = await probeHot(lab);
   const sleeper = await startSleeper(hot, probe, 'wait');
   const deleted = l.sh('echo 1 > "/sys/block/$1/device/delete"', hot.name);
   await eventually('the attribute without the filter', () => l.sh('cat "/sys/block/$1/filter"', hot.name), (name) => name === '');
@@ -95,10 +100,7 @@ test('a disk that is deleted waits for the writer that sleeps in its filter, and
 });
 
 test('a disk that is deleted while its filter is being detached waits for that, and is told of its end', { meta: { spec: ['FLT-09', 'FLT-10'] } }, async ({ lab }) => {
-  const l = await lab({ disks: [dataDisk, storeDisk, hotDisk] });
-  await loadProbe(l);
-  const hot = l.disk('hot');
-  const probe = await attachProbe(l, hot);
+  const { l, hot, probe } = await probeHot(lab);
   const sleeper = await startSleeper(hot, probe, 'wait');
   const detached = hot.detach('probe');
   await eventually('the attribute without the filter', () => hot.sysfsFilter(), (name) => name === '\n');
@@ -112,10 +114,7 @@ test('a disk that is deleted while its filter is being detached waits for that, 
 });
 
 test('a disk that is deleted does not wait for bios that its filter keeps: they fail', { meta: { spec: ['FLT-08', 'FLT-09', 'FLT-10'] } }, async ({ lab }) => {
-  const l = await lab({ disks: [dataDisk, storeDisk, hotDisk] });
-  await loadProbe(l);
-  const hot = l.disk('hot');
-  const probe = await attachProbe(l, hot);
+  const { l, hot, probe } = await probeHot(lab);
   const sleeper = await startSleeper(hot, probe, 'keep');
   await l.sh('echo 1 > "/sys/block/$1/device/delete"', hot.name);
   expect(await sleeper.ended).toMatch(/^(EIO|ENODEV)$/);

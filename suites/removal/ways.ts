@@ -104,7 +104,7 @@ async function linear(l: Lab): Promise<Target> {
 }
 
 /** The drive stays; what is in it afterwards was never seen by the filter. */
-async function drive(l: Lab, goes: 'change' | 'eject'): Promise<Target> {
+async function drive(l: Lab, goes: 'insert' | 'eject'): Promise<Target> {
   const device = await makeTestDisk(l);
   const open = 'blockdev --getsz "$1" > /dev/null';
   return {
@@ -114,7 +114,7 @@ async function drive(l: Lab, goes: 'change' | 'eject'): Promise<Target> {
     whereOther: whole(l.disk('data')),
     remove: async () => {
       await setMedium(l, goes);
-      await l.sh(goes === 'change' ? open : `! ${open} 2> /dev/null`, device.path);
+      await l.sh(goes === 'insert' ? open : `! ${open} 2> /dev/null`, device.path);
     },
     remake: async () => {
       if (goes === 'eject') await setMedium(l, 'insert');
@@ -158,7 +158,7 @@ export const ways: readonly Way[] = [
   { what: 'the driver of a disk is unbound', make: virtioDisk },
   { what: 'a loop device is detached', make: loop },
   { what: 'a device-mapper device is removed', make: linear },
-  { what: 'the medium of a drive is changed', make: (l) => drive(l, 'change') },
+  { what: 'the medium of a drive is changed', make: (l) => drive(l, 'insert') },
   { what: 'the medium of a drive is taken out', make: (l) => drive(l, 'eject') },
   { what: 'a partition is deleted', make: (l) => partition(l, async (disk) => { await l.sh('blkio delpart "$1" 1', disk.path); }) },
   { what: 'a partition table without the partition is read', make: (l) => partition(l, (disk) => readAgain(l, disk, [undefined, second])) },

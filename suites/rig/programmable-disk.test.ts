@@ -53,9 +53,9 @@ test.for([
   const hold = l.programmable(name).hold({ kind: 'read' });
   const reader = startAio(data, [0, 1, 2].map((n) => ({ op: 'read', offset: n * MIB, length: 4096 })));
   const held = [await hold.next(), await hold.next(), await hold.next()];
+  const inFlight = async (): Promise<number> => Number((await l.sh('cat "/sys/block/$1/inflight"', data.name)).trim().split(/\s+/)[0]);
   for (const [at, n] of order.split(' ').entries()) {
     held[Number(n)]?.release();
-    const inFlight = async (): Promise<number> => Number((await l.sh('cat "/sys/block/$1/inflight"', data.name)).trim().split(/\s+/)[0]);
     expect(await eventually('the end of what was answered', inFlight, (number) => number === 2 - at)).toBe(2 - at);
   }
   expect(await reader.done).toEqual([4096, 4096, 4096]);
