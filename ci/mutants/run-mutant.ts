@@ -100,7 +100,6 @@ export async function runSome(
   mkdirSync(join(resultsDir, 'remains'), { recursive: true });
   const store = new ReportStore(resultsDir, { kernel: ready.kernel.release, flavour: options.flavour, seed: String(options.seed) });
   passSettings({ ...options, ...ready, resultsDir, runDir, ...on.settings });
-  const ended = new Set<string>();
   let isOver = false;
   for (const tests of parts.filter(({ length }) => length > 0)) {
     if (isOver) {
@@ -108,14 +107,13 @@ export async function runSome(
       continue;
     }
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), Math.max(0, deadlineMs - Date.now()));
-    const onCaseEnd = (one: CaseReport) => {
-      // What vitest says of tests that did not begin is not theirs.
-      if (stop.signal.aborted && one.state === 'skipped') return;
-      ended.add(one.id);
-      if (!isEnough(one)) return;
+    const end = () => {
       isOver = true;
       stop.abort();
+    };
+    const timer = setTimeout(end, Math.max(0, deadlineMs - Date.now()));
+    const onCaseEnd = (one: CaseReport) => {
+      if (isEnough(one)) end();
     };
     const repeat = (file: string, name: string) => repeatSuiteTest(file, name, options);
     await runTests({
@@ -124,7 +122,6 @@ export async function runSome(
     });
     clearTimeout(timer);
   }
-  for (const one of store.report.cases) if (!ended.has(one.id)) one.state = 'pending';
   store.flush();
   return store.report.cases;
 }

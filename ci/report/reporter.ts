@@ -21,6 +21,8 @@ export interface ReporterOptions {
   readonly selectedIds?: ReadonlySet<string>;
   /** As which of several the tests run. */
   readonly variant?: Variant | undefined;
+  /** Once aborted, what ends was cut off half way by vitest, and fails of that: it stays pending, and is not told. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 export class CaseReporter implements Reporter {
@@ -38,14 +40,14 @@ export class CaseReporter implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const target = this.#caseFor(test);
-    if (target?.state !== 'pending') return;
+    if (target?.state !== 'pending' || this.#isStopped()) return;
     applyResult(test, target);
     this.#ended(target);
   }
 
   onTestSuiteResult(suite: TestSuite): void {
     const errors = suite.errors() as ErrorLike[];
-    if (errors.length === 0) return;
+    if (errors.length === 0 || this.#isStopped()) return;
     // An afterAll that fails has no test of its own: the last test of the block carries it.
     const cases = [...suite.children.allTests()].map((test) => this.#caseFor(test)).filter((one) => one !== undefined);
     const bare = cases.filter(({ problems, state }) => problems.length === 0 && state === 'skipped');
@@ -55,11 +57,11 @@ export class CaseReporter implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     const errors = module.errors() as ErrorLike[];
-    if (errors.length > 0) this.#failed(this.#extraCase(module.moduleId, 'the file loads'), errors.map(rig));
+    if (errors.length > 0 && !this.#isStopped()) this.#failed(this.#extraCase(module.moduleId, 'the file loads'), errors.map(rig));
   }
 
   onTestRunEnd(modules: readonly TestModule[], stray: readonly SerializedError[], reason: TestRunEndReason): void {
-    if (reason === 'interrupted') return;
+    if (reason === 'interrupted' || this.#isStopped()) return;
     const unplaced = stray.filter((error) => !this.#placeStray(error as ErrorLike & StrayOrigin, modules));
     const unfinished = this.#options.store.report.cases.filter(({ id, state }) => state === 'pending' && this.#isSelected(id));
     for (const target of unfinished) {
@@ -99,6 +101,10 @@ export class CaseReporter implements Reporter {
   /** The report may hold tests of other runs too, such as the suites while the unit tests run. */
   #isSelected(id: string): boolean {
     return this.#selectedCases?.has(id) ?? true;
+  }
+
+  #isStopped(): boolean {
+    return this.#options.stop?.aborted === true;
   }
 
   #extraCase(moduleId: string, name: string): CaseReport {

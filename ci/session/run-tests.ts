@@ -22,7 +22,7 @@ export interface TestRun {
   readonly variant?: Variant | undefined;
   /** Is told of each test as it ends, instead of lines being shown; only the live line shows the title. */
   readonly observer?: { readonly title: string; onCaseEnd(ended: CaseReport): void };
-  /** Ends the run early: tests that are under way end, others do not begin and stay pending. */
+  /** Ends the run early: tests that are under way are cut off, others do not begin; both stay pending. */
   readonly stop?: AbortSignal;
 }
 
@@ -46,6 +46,7 @@ export async function runTests(run: TestRun): Promise<void> {
     repeat: run.repeat,
     selectedIds: new Set(selection.tests.map(({ id }) => id)),
     variant,
+    stop: run.stop,
     onCaseEnd: (one) => {
       ended.add(one.id);
       if (run.observer === undefined) progress.say(caseLine(one, progress));
@@ -57,7 +58,7 @@ export async function runTests(run: TestRun): Promise<void> {
   const vitest = await openVitest(run.root, { project: run.project, jobs: run.jobs, reporter });
   run.stop?.addEventListener('abort', () => void vitest.cancelCurrentRun('test-failure'), { once: true });
   try {
-    await vitest.runTestSpecifications(specificationsOf(vitest, selection), false);
+    if (run.stop?.aborted !== true) await vitest.runTestSpecifications(specificationsOf(vitest, selection), false);
   } finally {
     await vitest.close();
   }

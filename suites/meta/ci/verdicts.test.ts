@@ -15,7 +15,7 @@ let resultsDir: string;
 
 beforeAll(() => {
   resultsDir = mkdtempSync(join(tmpdir(), 'verdicts-'));
-  cases = runProject(resultsDir);
+  cases = runProject(resultsDir, '{verdicts,unloadable,dying}.fixture.ts');
   xml = readFileSync(join(resultsDir, 'junit.xml'), 'utf8');
 }, 60_000);
 
@@ -26,6 +26,17 @@ function find(name: string): CaseReport {
   if (found === undefined) throw new Error(`no case "${name}"`);
   return found;
 }
+
+test('a run that is stopped says nothing of what it cut off', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'stopped-'));
+  try {
+    const stopped = runProject(dir, 'stopped.fixture.ts', '1/1', 'stop');
+    const states = stopped.map(({ name, state, problems }) => [name, state, problems.length]);
+    expect(states).toEqual([['fails', 'failed', 1], ['is under way', 'pending', 0], ['has not begun', 'pending', 0], ['of another run', 'pending', 0]]);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 60_000);
 
 describe('verdicts', () => {
   test.for([
