@@ -19,6 +19,7 @@ import { finish } from './report/finish.js';
 import { runOrigin } from './report/origin.js';
 import { repeatRun, repeatSuiteTest, repeatUnitTest, type Repeat } from './report/repeat.js';
 import { createResultsDir } from './report/results.js';
+import type { CaseReport } from './report/model.js';
 import { ReportStore } from './report/store.js';
 import { variantDir } from './report/variant.js';
 import type { Collected } from './select/collect.js';
@@ -67,10 +68,11 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   const origin = await runOrigin(root, { ...options, selection: ['npm test'] }, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line, flavour, seed: String(seed) }, origin);
-  session.onInterrupt = () => void store.flush();
+  session.onInterrupt = () => store.seal();
   const repeatOn = (on: string): Repeat => (file, name) => repeatSuiteTest(file, name, { ...options, flavour: on });
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);
   if (!options.long && left > 0) progress.say(leftOut(left));
+  let isWhole = shard.count === 1;
   try {
     for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
     const flyCanaries = announceCanaries({ root, options, all, tests: plan.total, store });
@@ -83,8 +85,12 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
     for (const part of plan.parts) {
       if (part.selection.tests.length + part.selection.broken.length === 0) continue;
       const cli = { ...options, flavour: part.flavour };
-      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: repeatRun([], options, 'test') });
-      if (ready === undefined) continue;
+      const needs = ({ variant }: CaseReport) => variant?.label === part.variant?.label;
+      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: repeatRun([], options, 'test'), needs });
+      if (ready === undefined) {
+        isWhole = false;
+        continue;
+      }
       if (shard.index === 1 && part.variant === undefined) {
         await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);
       }
@@ -92,7 +98,7 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
       await runTests({ root, project: 'suites', jobs, store, progress, repeat: repeatOn(part.flavour), ...part });
       if (part.variant === undefined) await flyCanaries({ options: cli, ready, resultsDir, runDir: session.runDir, progress });
     }
-    const met = shard.count === 1 ? metAllowances(store.report) : undefined;
+    const met = isWhole ? metAllowances(store.report) : undefined;
     await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress);
     return finish(store, options.json, progress);
   } finally {

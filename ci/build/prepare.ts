@@ -18,12 +18,14 @@ export interface PrepareOptions {
   readonly store: ReportStore;
   readonly progress: Progress;
   readonly repeat: string;
+  /** See Stage. */
+  readonly needs?: Stage['needs'];
 }
 
 /** Undefined when a stage failed; the report then says which and why. The keys of what was built are those of the report's
  *  own flavour: a shard without a test on another one builds nothing for it, and merges all the same. */
-export async function prepareGuests({ root, line, cli, store, progress, repeat }: PrepareOptions): Promise<Ready | undefined> {
-  const stage: Stage = { store, progress, repeat };
+export async function prepareGuests({ root, line, cli, store, progress, repeat, needs }: PrepareOptions): Promise<Ready | undefined> {
+  const stage: Stage = { store, progress, repeat, needs };
   const kernel = await runStage(stage, `kernel ${line.name} ${cli.flavour}`, (tell) => ensureKernel(line, cli.flavour, { progress: tell }));
   if (kernel === undefined) return undefined;
   const isReportsOwn = cli.flavour === store.report.properties.get('flavour');

@@ -1,6 +1,6 @@
 /** One stage of making ready, such as the kernel build: shown as it goes, and in the report when it fails. */
 import { caught, toProblems, verdict } from '../report/classify.js';
-import { pendingCase } from '../report/model.js';
+import { pendingCase, type CaseReport } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
 import { firstLine } from '../report/text.js';
 import type { Progress } from '../session/progress.js';
@@ -13,6 +13,8 @@ export interface Stage {
   readonly progress: Progress;
   /** The command to repeat all of it. */
   readonly repeat: string;
+  /** Which of the cases cannot run when it fails; all when left out. */
+  readonly needs?: ((one: CaseReport) => boolean) | undefined;
 }
 
 /** The work's result, or undefined when it failed: then the report has the failure as a case of its own, and every
@@ -32,13 +34,13 @@ export async function runStage<T>(stage: Stage, name: string, work: (tell: Tell)
   }
 }
 
-function record({ store, repeat }: Stage, name: string, error: unknown, durationMs: number): void {
+function record({ store, repeat, needs = () => true }: Stage, name: string, error: unknown, durationMs: number): void {
   const failed = pendingCase({ id: `prepare:${name}`, suite: 'prepare', file: '', name, specIds: [], repeat });
   failed.durationMs = durationMs;
   failed.problems = toProblems([caught(error, 'rig')]);
   failed.state = verdict(failed.problems);
   for (const one of store.report.cases) {
-    if (one.state !== 'pending') continue;
+    if (one.state !== 'pending' || !needs(one)) continue;
     one.state = 'skipped';
     one.skipReason = `not run, because "${name}" failed`;
   }

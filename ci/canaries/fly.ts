@@ -42,8 +42,7 @@ const limitMs = 10 * 60_000;
  *  the first carries them. */
 export function announceCanaries({ root, options, all, tests, store }: CanariesOf): (flight: Omit<Flight, 'root' | 'store'>) => Promise<void> {
   const announced = announce(options.shard.index > 1 ? 0 : options.canaries ?? usualCanaries(tests), store, options);
-  const known = announced.length > 0 ? readCanaries(root, all) : [];
-  return (flight) => flyCanaries(known, announced, { ...flight, root, store });
+  return (flight) => flyCanaries(() => readCanaries(root, all), announced, { ...flight, root, store });
 }
 
 /** A case for each; what never flies is seen there. */
@@ -58,14 +57,18 @@ export function announce(count: number, store: ReportStore, choices: RepeatChoic
 }
 
 /** Fills the announced cases. What does not fit the module as it is now is passed over; when none is left, that is an error. */
-async function flyCanaries(canaries: readonly Canary[], announced: readonly CaseReport[], flight: Flight): Promise<void> {
-  const waiting = inTurn(canaries, flight.options.seed);
+async function flyCanaries(read: () => readonly Canary[], announced: readonly CaseReport[], flight: Flight): Promise<void> {
+  let waiting: Canary[] | undefined;
   for (const target of announced) {
     const startedMs = Date.now();
     try {
+      waiting ??= inTurn(read(), flight.options.seed);
       const { canary, moduleDir, folder } = await nextThatFits(waiting);
       try {
         judge(target, canary, await runOn(canary, moduleDir, flight), flight.options);
+        if (target.state === 'passed' && !await passesWithout(canary, flight)) {
+          end(target, 'error', { blame: 'rig', type: 'CanaryError', message: `${canary.test.name} fails without ${canary.mutant.name} too` });
+        }
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }
@@ -105,6 +108,17 @@ async function runOn({ mutant, test }: Canary, moduleDir: string, flight: Flight
   } finally {
     await forgetCheckpoints(module.key);
   }
+}
+
+/** In this run, or now when it has no part in it. */
+async function passesWithout({ mutant, test }: Canary, flight: Flight): Promise<boolean> {
+  const here = flight.store.report.cases.find(({ id, file, name }) => id === test.id && file === test.file && name === test.name);
+  if (here !== undefined) return here.state === 'passed';
+  const { root, options, runDir, progress, ready } = flight;
+  const resultsDir = join(flight.resultsDir, 'canaries', `without-${mutant.name.replaceAll('/', '-')}`);
+  const on = { root, options, resultsDir, runDir, progress, title: `without canary ${mutant.name}` };
+  const [seen] = await runSome(on, ready, [[test]], Date.now() + limitMs, () => true);
+  return seen?.state === 'passed';
 }
 
 /** Pure but for `target`: caught is a failure of the product in that test, and nothing else. It is repeated on our own module,

@@ -130,7 +130,7 @@ function parse(argv: readonly string[]) {
 }
 
 function driverOf(text: string | undefined): DriverName | undefined {
-  if (text === undefined || text in drivers) return text as DriverName | undefined;
+  if (text === undefined || Object.hasOwn(drivers, text)) return text as DriverName | undefined;
   throw new UsageError(`no driver "${text}": ${didYouMean(text, Object.keys(drivers))}`);
 }
 

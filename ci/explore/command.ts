@@ -69,7 +69,7 @@ async function runExplorer({ root, options, line, session, progress }: Run): Pro
     interrupted.abort();
     log.write();
     log.tellAll();
-    store.flush();
+    store.seal();
   };
   const rigErrors = await playAll({ settings, coverage, steps, isOver: (work) => log.isOver(work), tell: log }, options);
   if (interrupted.signal.aborted) return exitCodes.interrupted;

@@ -34,7 +34,9 @@ function isFolder(path: string): boolean {
 function reportsBelow(folder: string, depth: number): string[] {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   const here = entries.filter((entry) => entry.isFile() && entry.name === 'junit.xml').map(({ name }) => join(folder, name));
+  // Below a run's report are those of its canaries and mutants, which are none of its own.
+  if (here.length > 0) return here;
   // Links are passed over: results/latest leads to a folder that is found by its own name.
   const below = depth < depthMax ? entries.filter((entry) => entry.isDirectory()) : [];
-  return [...here, ...below.flatMap(({ name }) => reportsBelow(join(folder, name), depth + 1))];
+  return below.flatMap(({ name }) => reportsBelow(join(folder, name), depth + 1));
 }

@@ -37,6 +37,7 @@ export function parseMutantsCli(given: readonly string[]): MutantsOptions {
     if (word === '--also') also.push(valueOf(word, value ?? argv[++index]));
     else if (word in numbers) numbersGiven[word as NumberName] = numberOf(word as NumberName, value ?? argv[++index]);
     else if (word !== '--all' && word !== '--refresh') rest.push(argv[index] ?? '');
+    else if (value !== undefined) throw new UsageError(`${word} takes no value, got "${value}"`);
   }
   // One seed unless another is asked for, so that what is known of which test sees what holds.
   const options = parseCli(['--seed', '1', ...rest]);

@@ -66,16 +66,17 @@ export async function runUntilKilled(on: TestsOn, ready: Ready, { parts, times, 
   const startedMs = Date.now();
   const deadlineMs = startedMs + withinMs;
   const known = new Map<string, CaseReport>();
-  for (;;) {
+  for (let round = 1; ; round++) {
+    const here = round === 1 ? on : { ...on, resultsDir: join(on.resultsDir, `round-${round}`) };
     const left = parts.map((tests) => tests.filter(({ id }) => !known.has(id)));
-    const cases = await runSome(on, ready, left, deadlineMs, ({ state }) => state === 'failed');
+    const cases = await runSome(here, ready, left, deadlineMs, ({ state }) => state === 'failed');
     const killer = cases.find(({ state }) => state === 'failed');
     for (const one of cases) if (one.state !== 'pending') known.set(one.id, one);
     const pending = cases.filter(({ state }) => state === 'pending');
     if (killer === undefined) return { cases: [...known.values(), ...pending], killedAfterMs: undefined };
     const killedAfterMs = Date.now() - startedMs;
     const again = left.flat().filter(({ id }) => id === killer.id);
-    const seen = await failures(on, ready, again, times - 1);
+    const seen = await failures({ ...here, resultsDir: join(here.resultsDir, 'again') }, ready, again, times - 1);
     if (seen === times - 1) return { cases: [...known.values(), ...pending], killedAfterMs };
     known.set(killer.id, { ...killer, state: 'error', problems: [{ ...sometimes, message: `failed ${seen + 1} times of ${seen + 2}` }] });
   }

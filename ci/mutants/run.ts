@@ -42,7 +42,7 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   const resultsDir = createResultsDir(root, new Date());
   const store = new ReportStore(resultsDir, { line: line.name, flavour: options.flavour, seed: String(options.seed) });
   store.add(...chosen.map((mutant) => mutantCase(mutant, options)));
-  session.onInterrupt = () => void store.flush();
+  session.onInterrupt = () => store.seal();
   progress.say(`kernel ${line.name}, flavour ${options.flavour}, seed ${options.seed}, ${chosen.length} mutants`);
   const repeat = repeatRun(['mutants', ...whole], options);
   const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat });
@@ -92,7 +92,7 @@ function wholeOf({ systematic, sample, ...options }: MutantsOptions): string[] {
 
 /** How many systematic ones there are to be: in a sample, what the written ones have left. */
 function systematicCount({ options, chosen }: MutantsRun): number {
-  return options.sample === undefined ? options.systematic : Math.max(0, options.sample - chosen.length);
+  return Math.max(0, Math.min(options.systematic, (options.sample ?? Infinity) - chosen.length));
 }
 
 function learnSight({ options, tests }: MutantsRun, original: Original, on: TestsOn): Promise<CanSee> {

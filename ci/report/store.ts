@@ -13,6 +13,7 @@ export class ReportStore {
   readonly #hasEnded: boolean;
   readonly #byId = new Map<string, CaseReport>();
   #timer: NodeJS.Timeout | undefined;
+  #isSealed = false;
 
   /** `properties` hold for each test, `origin` for the run. */
   constructor(resultsDir: string, properties: Readonly<Record<string, string>>, origin: Readonly<Record<string, string>> = {}, ended?: RunReport) {
@@ -45,11 +46,18 @@ export class ReportStore {
     this.#timer ??= setTimeout(() => this.flush(), writeIntervalMs).unref();
   }
 
+  /** Writes for the last time: of a run that is being ended, what comes after is no verdict. */
+  seal(): void {
+    this.flush();
+    this.#isSealed = true;
+  }
+
   /** Writes now; for the end of the run and of the process. A report that cannot be written (full disk, folder gone)
    *  must not end the tests: the reason is returned, and the end of the run tells it. */
   flush(): Error | undefined {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#isSealed) return undefined;
     if (!this.#hasEnded) this.report.wallMs = Date.now() - this.report.startedAt.getTime();
     try {
       replaceFile(this.junitPath, junitXml(this.report));

@@ -1,6 +1,7 @@
 /** Every test there is, found by loading the test files without running them (vitest's collect). */
 import { relative } from 'node:path';
 import type { TestCase, TestModule, Vitest } from 'vitest/node';
+import { RigError } from '../cli/exit-codes.js';
 import { suiteOf } from '../report/vitest-cases.js';
 
 export interface KnownTest {
@@ -22,7 +23,15 @@ export interface Collected {
 }
 
 export async function collectTests(vitest: Vitest, root: string): Promise<Collected> {
-  const { testModules } = await vitest.collect();
+  const wanted = await vitest.getRelevantTestSpecifications();
+  const { testModules, unhandledErrors } = await vitest.collect();
+  const known = new Set(testModules.map(({ moduleId }) => moduleId));
+  const unseen = wanted.filter(({ moduleId }) => !known.has(moduleId)).map(({ moduleId }) => relative(root, moduleId));
+  // A worker that dies takes files along, and nothing else would tell.
+  if (unhandledErrors.length + unseen.length > 0) {
+    const why = unhandledErrors.map((error) => (error as Error).message).join('; ');
+    throw new RigError(`the tests could not be listed: ${[why, ...unseen].filter(Boolean).join(', ')}`);
+  }
   // By character codes, not by the machine's language: shards on several machines rely on one order.
   const modules = [...testModules].sort((a, b) => (a.moduleId < b.moduleId ? -1 : 1));
   const broken = modules.filter((module) => module.errors().length > 0).map((module) => ({

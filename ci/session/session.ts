@@ -1,5 +1,5 @@
 /** One run's surroundings: its id and its temporary folder, and their end, whatever ends the run. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive } from '../../vm/index.js';
@@ -31,19 +31,26 @@ export function openSession(): Session {
     runId,
     runDir,
     onInterrupt: () => undefined,
-    close: async () => {
-      await endOwnProcesses(runId);
-      removeRunDir();
-    },
+    // Once a signal has come, the end is its handler's: whoever waits here then has nothing more to say.
+    close: () => (isInterrupted ? new Promise(() => undefined) : end()),
+  };
+  let isInterrupted = false;
+  const end = async (): Promise<void> => {
+    await endOwnProcesses(runId);
+    removeRunDir();
   };
   // Once more at the very end: until then vitest may still write what its workers had asked for.
   process.on('exit', removeRunDir);
-  exitOnSignals(session);
+  exitOnSignals((signal) => {
+    isInterrupted = true;
+    session.onInterrupt(signal);
+    return end();
+  });
   return session;
 }
 
 /** Ctrl-C reaches us from the terminal and once more through npm, so repeats within a second are the same request. */
-function exitOnSignals(session: Session): void {
+function exitOnSignals(end: (signal: NodeJS.Signals) => Promise<void>): void {
   let firstMs: number | undefined;
   const codes = { SIGINT: exitCodes.interrupted, SIGTERM: 143, SIGHUP: 129 } as const;
   for (const [signal, code] of Object.entries(codes) as [keyof typeof codes, number][]) {
@@ -54,8 +61,7 @@ function exitOnSignals(session: Session): void {
       }
       firstMs = Date.now();
       process.stderr.write(`\ninterrupted (${signal}): ending guests and builds\n`);
-      session.onInterrupt(signal);
-      void session.close().finally(() => process.exit(code));
+      void end(signal).finally(() => process.exit(code));
     });
   }
 }
@@ -64,6 +70,11 @@ function exitOnSignals(session: Session): void {
 function sweepAbandoned(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = Number(new RegExp(`^${runDirPrefix}(\\d+)-`).exec(name)?.[1]);
-    if (pid > 0 && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    if (pid > 0 && !isAlive(pid)) removeOwn(join(tmpdir(), name));
   }
+}
+
+/** What another user has left is theirs to remove. */
+function removeOwn(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.()) rmSync(path, { recursive: true, force: true });
 }

@@ -59,7 +59,19 @@ export async function explore(explorer: Explorer, next: () => number | undefined
     const first = take();
     if (first === undefined) return;
     const failure = await inGuest(explorer.settings, (lab) => playMany(explorer, lab, first, take));
-    if (failure !== undefined) explorer.tell.foundOne(await investigate(explorer, numbers, failure));
+    if (failure !== undefined) await lookInto(explorer, numbers, failure);
+  }
+}
+
+/** It was found, whatever becomes of the looking. */
+async function lookInto(explorer: Explorer, numbers: readonly number[], failure: Error): Promise<void> {
+  const startedMs = performance.now();
+  try {
+    explorer.tell.foundOne(await investigate(explorer, numbers, failure));
+  } catch (error) {
+    const [number, before] = [numbers.at(-1) as number, numbers.slice(0, -1)];
+    explorer.tell.foundOne({ number, message: failure.message, before, shrinkMs: performance.now() - startedMs });
+    throw error;
   }
 }
 

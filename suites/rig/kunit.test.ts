@@ -26,6 +26,7 @@ const ways: readonly (readonly [how: string, middle: object, last: string, probl
   ['warn', { state: 'failed', message: expect.stringMatching(/complained \(WARN\)/) as string }, 'passed', undefined],
   ['fail', { state: 'failed', message: expect.stringMatching(/Expected 2 \+ 2 == 5/) as string }, 'passed', undefined],
   ['fail_for_two', { state: 'failed', message: expect.stringMatching(/^number 2: failed\n/) as string }, 'passed', undefined],
+  ['exit', { state: 'passed', message: '' }, 'passed', /complained \(WARN\)/],
   ['skip', { state: 'skipped', message: 'on purpose' }, 'passed', undefined],
 ];
 

@@ -5,11 +5,12 @@
 import { mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.js';
-import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
+import { cacheRoom, contentKey, exists, readJson } from '../cache/folder.js';
 import { withLock } from '../cache/lock.js';
 import { prune, touch } from '../cache/prune.js';
-import { makeEntry } from '../cache/temporary.js';
+import { discard, makeEntry } from '../cache/temporary.js';
 import { temporaryFolder } from '../proc/cleanup.js';
+import type { KlogLine } from '../guest/klog.js';
 import type { KernelBuild } from '../kernel/types.js';
 import { sleep, type Progress } from '../units.js';
 import { machineArgv, type AcceleratorName } from './argv.js';
@@ -37,6 +38,8 @@ export interface CheckpointFacts {
   /** Device path in the guest, by disk name. */
   readonly devPaths: Readonly<Record<string, string>>;
   readonly bootMs: number;
+  /** What the kernel said from power-on until the guest was saved: no restored guest says it again. */
+  readonly klog: readonly KlogLine[];
   /** Why another boot might be better, see clock/timers.ts; absent when nothing is wrong. */
   readonly trouble?: string;
   readonly saveMs: number;
@@ -66,6 +69,8 @@ export interface CheckpointOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Part of the key: raised when what is learnt before a guest is saved becomes something else. */
+const RECIPE = 2;
 /** About 40 MB each. */
 const CHECKPOINTS_KEPT = 40;
 const SAVE_TIMEOUT_MS = 60_000;
@@ -73,7 +78,7 @@ const SAVE_TIMEOUT_MS = 60_000;
 const BOOTS_MAX = 3;
 
 /** Brings a just started machine to the state worth saving, and says what was learnt. */
-export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs' | 'trouble'>>;
+export type Prepare = (machine: Machine) => Promise<Pick<CheckpointFacts, 'devPaths' | 'bootMs' | 'klog' | 'trouble'>>;
 
 /** A checkpoint made from another one's restored machine: what was done to it in between is named by `stageKey`. */
 export async function ensureStagedCheckpoint(
@@ -100,7 +105,7 @@ export async function checkpointKey(kind: MachineKind): Promise<string> {
   });
   const sizes = kind.spec.disks.map((disk) => `${disk.name}:${disk.sizeBytes}`).join(' ');
   const host = kind.accelerator === 'kvm' ? hostKey() : '';
-  return contentKey(kind.kernel.key, kind.root.key, argv.join('\0'), sizes, await qemuVersion(), host);
+  return contentKey(String(RECIPE), kind.kernel.key, kind.root.key, argv.join('\0'), sizes, await qemuVersion(), host);
 }
 
 /** The checkpoint of this kind of machine, made now if it is missing. Others who want the same one wait. */
@@ -136,7 +141,7 @@ async function ensure(key: string, options: CheckpointOptions, make: (unfinished
 
 /** Throws away a checkpoint that cannot be restored. */
 export async function dropCheckpoint(checkpoint: Checkpoint): Promise<void> {
-  await rm(checkpoint.dir, { recursive: true, force: true });
+  await discard(checkpoint.dir);
 }
 
 /** Throws away the checkpoints that a kernel or a module of this key is in: for builds that nobody will want again. */
@@ -144,14 +149,16 @@ export async function forgetCheckpoints(key: string): Promise<void> {
   const room = await cacheRoom('checkpoints');
   for (const name of await readdir(room)) {
     const facts = await readJson<CheckpointFacts>(join(room, name, 'facts.json'));
-    if (facts?.madeOf?.some((part) => part.includes(key))) await rm(join(room, name), { recursive: true, force: true });
+    if (facts?.madeOf?.some((part) => part.includes(key))) await discard(join(room, name));
   }
 }
 
 async function openCheckpoint(dir: string, key: string): Promise<Checkpoint | undefined> {
+  const statePath = join(dir, 'state');
   const facts = await readJson<CheckpointFacts>(join(dir, 'facts.json'));
-  if (facts) await touch(dir);
-  return facts ? { key, dir, statePath: join(dir, 'state'), facts } : undefined;
+  if (!facts || !await exists(statePath)) return undefined;
+  await touch(dir);
+  return { key, dir, statePath, facts };
 }
 
 /** False when it came out with trouble, and nothing was saved. */

@@ -11,8 +11,10 @@ import type { KernelBuild } from '../kernel/types.js';
 import { errorText, within } from '../units.js';
 import type { AcceleratorName } from './argv.js';
 import type { CheckpointOptions, RootImage } from './checkpoint.js';
+import { flavourNeeds } from './flavour.js';
 import { hostKey, qemuVersion } from './host.js';
 import { Machine } from './machine.js';
+import { completeSpec } from './spec.js';
 
 export interface Accelerator {
   readonly name: AcceleratorName;
@@ -27,6 +29,8 @@ interface Remembered extends Accelerator {
 
 /** Under a KVM that works, the agent speaks within a second. */
 const PROBE_MS_MAX = 6000;
+/** Nothing is remembered of a guest that was on its way when its time was up: the host may have been busy. */
+class SlowError extends Error {}
 const READY = 'agent: ready';
 
 let memory: Promise<Accelerator> | undefined;
@@ -62,7 +66,9 @@ async function detect(kernel: KernelBuild, root: RootImage, options: CheckpointO
     const meanwhile = await rememberedAccelerator();
     if (meanwhile) return meanwhile;
     options.progress?.({ what: 'trying KVM with a probe boot' });
-    const failure = await probeKvm(kernel, root);
+    const limitMs = PROBE_MS_MAX * flavourNeeds(kernel.flavour).slowdown;
+    const failure = await probeKvm(kernel, root, limitMs);
+    if (failure instanceof SlowError) return { name: 'tcg', reason: `KVM is too slow here: ${failure.message}` };
     const chosen: Accelerator = failure === undefined
       ? { name: 'kvm', reason: 'a probe boot under KVM reached user space' }
       : { name: 'tcg', reason: `KVM does not work here: ${failure}` };
@@ -82,14 +88,14 @@ async function kvmUnusable(): Promise<string | undefined> {
 }
 
 /** Undefined when the kernel reached user space, otherwise what went wrong. */
-async function probeKvm(kernel: KernelBuild, root: RootImage): Promise<string | undefined> {
+async function probeKvm(kernel: KernelBuild, root: RootImage, limitMs: number): Promise<string | SlowError | undefined> {
   const dir = temporaryFolder('p');
   let machine: Machine | undefined;
   try {
     machine = await Machine.start({
       accelerator: 'kvm',
       clock: [],
-      spec: { cpus: 2, memoryMiB: 512, disks: [], hasProbes: false },
+      spec: completeSpec({ disks: [] }, kernel.flavour),
       kernelImage: kernel.bzImage,
       rootImage: root.imagePath,
       dir,
@@ -101,11 +107,11 @@ async function probeKvm(kernel: KernelBuild, root: RootImage): Promise<string | 
         if (console.text.includes(READY)) resolve('ready');
       });
     });
-    const first = await within(Promise.race([ready, machine.ended]), PROBE_MS_MAX);
+    const first = await within(Promise.race([ready, machine.ended]), limitMs);
     if (first === 'ready') return undefined;
     if (first === undefined) {
-      const heard = console.text.trim() ? 'something, but did not reach user space' : 'nothing';
-      return `a probe boot printed ${heard} within ${PROBE_MS_MAX} ms`;
+      if (console.text.trim()) return new SlowError(`a probe boot did not reach user space within ${limitMs} ms`);
+      return `a probe boot printed nothing within ${limitMs} ms`;
     }
     return first.kind === 'lost' ? first.how : first.trouble.summary;
   } catch (error) {

@@ -3,6 +3,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
+import { HarnessError } from '../errors.js';
 
 export type CacheRoom = 'sources' | 'kernels' | 'variants' | 'modules' | 'tools' | 'roots' | 'checkpoints' | 'reach' | 'locks';
 
@@ -13,6 +14,11 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 
 export async function cacheRoom(room: CacheRoom): Promise<string> {
   const path = join(cacheFolder(), room);
+  if (/[\s:]/.test(path)) {
+    throw new HarnessError(`the kernel cannot be built in ${path}: its makefiles allow no blanks or colons there`, {
+      code: 'ECACHEPATH', blame: 'rig', phase: 'cache', nextStep: 'Set BLKSNAP_SUITE_CACHE to a folder whose path has neither.',
+    });
+  }
   await mkdir(path, { recursive: true });
   return path;
 }

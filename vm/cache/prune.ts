@@ -1,6 +1,7 @@
 /** Keeps the cache from growing without end: what has not been used for days goes, the newest always stay. */
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { discard } from './temporary.js';
 
 export interface Entry {
   readonly name: string;
@@ -24,7 +25,7 @@ export async function prune(room: string, keep: number, keepNames: readonly stri
   const names = (await readdir(room).catch(() => [])).filter((name) => !keepNames.includes(name));
   const entries = await Promise.all(names.map(async (name) => (
     { name, usedMs: await stat(join(room, name)).then(({ mtimeMs }) => mtimeMs, () => Number.POSITIVE_INFINITY) })));
-  for (const name of outdated(entries, keep, Date.now())) await rm(join(room, name), { recursive: true, force: true });
+  for (const name of outdated(entries, keep, Date.now())) await discard(join(room, name));
 }
 
 /** Names to remove; pure. */

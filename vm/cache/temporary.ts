@@ -18,7 +18,12 @@ function temporaryName(path: string): string {
 export async function makeEntry<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
   return withTemporary(path, async (temporary) => {
     const result = await work(temporary);
-    await rename(temporary, path);
+    await rename(temporary, path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      // What is left of an entry that nobody could open is in the way.
+      await discard(path);
+      await rename(temporary, path);
+    });
     return result;
   });
 }
@@ -34,6 +39,18 @@ export async function withTemporary<T>(path: string, work: (temporary: string) =
     forget();
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Removes an entry so that nobody ever sees a part of it. */
+export async function discard(path: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await rename(path, temporary);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  await rm(temporary, { recursive: true, force: true });
 }
 
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {

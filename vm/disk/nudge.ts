@@ -27,6 +27,7 @@ export class Nudges {
   readonly #sectors: number;
   #place: Place | undefined;
   #owed = 0;
+  #chance = 1;
 
   constructor(sizeBytes: number) {
     this.#sectors = Math.floor(sizeBytes / SECTOR_BYTES) - SECTORS_MAX;
@@ -46,12 +47,17 @@ export class Nudges {
     return true;
   }
 
+  /** Scattered, and the same in each run: the minimal standard generator of Park and Miller. */
+  #below(end: number): number {
+    this.#chance = (this.#chance * 48_271) % 2_147_483_647;
+    return this.#chance % end;
+  }
+
   #next(): void {
     if (!this.ask || this.#place || this.#owed === 0 || this.#sectors < 1) return;
     this.#owed -= 1;
     // Hardly what the guest happens to read at the same time.
-    const sector = Math.floor(Math.random() * this.#sectors);
-    this.#place = { offset: sector * SECTOR_BYTES, length: (1 + Math.floor(Math.random() * SECTORS_MAX)) * SECTOR_BYTES };
+    this.#place = { offset: this.#below(this.#sectors) * SECTOR_BYTES, length: (1 + this.#below(SECTORS_MAX)) * SECTOR_BYTES };
     // It has no such disk any more, or has gone.
     this.ask(this.#place).catch(({ message }: Error) => { [this.ask, this.refusal] = [undefined, message]; });
   }

@@ -77,6 +77,8 @@ export class ProgrammableDisk {
   keepData = false;
   /** What is answered while other requests are held ends in a guest of QEMU 7.2 only with these: see there. */
   readonly nudges: Nudges;
+  /** Told when serving it fails, as when the host has no space left: QEMU would call it an I/O error of the disk. */
+  onBroken: ((error: unknown) => void) | undefined;
   readonly #file: BackingFile;
   readonly #moments: Moments;
   readonly #holds: { readonly hold: Hold; readonly at: 'arrival' | 'answer' }[] = [];

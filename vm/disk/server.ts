@@ -78,6 +78,11 @@ async function serve(socket: Socket, disk: ProgrammableDisk): Promise<void> {
       continue;
     }
     const fua = (flags & CommandFlag.fua) !== 0;
-    disk.take({ kind, offset, length, fua, data }, (errno, read) => send(formatReply(handle, errno, read)));
+    try {
+      disk.take({ kind, offset, length, fua, data }, (errno, read) => send(formatReply(handle, errno, read)));
+    } catch (error) {
+      disk.onBroken?.(error);
+      return;
+    }
   }
 }

@@ -52,16 +52,27 @@ export async function machineKind(kernel: KernelBuild, spec: MachineSpec, option
 
 export async function bootGuest(kernel: KernelBuild, spec: MachineSpec, options: BootOptions = {}): Promise<Guest> {
   const kind = await machineKind(kernel, spec, options);
-  const ensure = (): Promise<Checkpoint> => stagedCheckpoint(kind, options);
-  const checkpoint = await ensure();
+  const boot = async (): Promise<Guest> => restoreOrDrop(kind, await stagedCheckpoint(kind, options), options);
+  try {
+    return await boot();
+  } catch (error) {
+    // State that QEMU cannot load is made anew, once.
+    if (!isUnloadable(error)) throw error;
+    return boot();
+  }
+}
+
+async function restoreOrDrop(kind: MachineKind, checkpoint: Checkpoint, options: BootOptions): Promise<Guest> {
   try {
     return await restore(kind, checkpoint, options);
   } catch (error) {
-    // State that QEMU cannot load is made anew, once.
-    if (!(error instanceof GuestLostError) || !/load|migration/i.test(error.message)) throw error;
-    await dropCheckpoint(checkpoint);
-    return restore(kind, await ensure(), options);
+    if (isUnloadable(error)) await dropCheckpoint(checkpoint);
+    throw error;
   }
+}
+
+function isUnloadable(error: unknown): boolean {
+  return error instanceof GuestLostError && /load|migration/i.test(error.message);
 }
 
 async function stagedCheckpoint(kind: MachineKind, options: BootOptions): Promise<Checkpoint> {
@@ -69,7 +80,7 @@ async function stagedCheckpoint(kind: MachineKind, options: BootOptions): Promis
   const { stage } = options;
   if (!stage) return base;
   return ensureStagedCheckpoint(base, stage.key, async (statePath, toldDir) => {
-    const guest = await restore(kind, base, { toldDir });
+    const guest = await restoreOrDrop(kind, base, { toldDir });
     try {
       await stage.prepare(guest);
       await guest.save(statePath);
@@ -118,6 +129,7 @@ async function restore(kind: MachineKind, checkpoint: Checkpoint, options: BootO
       channel,
       disks: guestDisks(kind, checkpoint, filesDir),
       restoreMs: performance.now() - started,
+      bootLog: checkpoint.facts.klog,
       temporaryDirs: [dir],
     });
   } catch (error) {

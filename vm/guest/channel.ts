@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import {
   encodeFrame, encodeNumber, encodeRun, Frame, FrameDecoder, RUN_NO_STDIN, RUN_PTY, STDIN_WINDOW_BYTES, type DecodedFrame,
 } from './frames.js';
-import { parseKmsg, type KlogLine } from './klog.js';
+import { lostRecords, parseKmsg, sequenceOf, type KlogLine } from './klog.js';
 
 export interface RawResult {
   readonly exitCode: number;
@@ -118,6 +118,7 @@ export class Channel {
   readonly #calls = new Map<number, Call>();
   readonly #pings = new Map<number, { resolve(): void; reject(error: unknown): void }>();
   #nextId = 1;
+  #nextRecord: number | undefined;
   #failure: unknown;
 
   constructor(socket: Socket) {
@@ -179,10 +180,18 @@ export class Channel {
     if (!this.#failure) this.#socket.write(frame);
   }
 
+  #takeRecord(record: string): void {
+    const [line, sequence] = [parseKmsg(record), sequenceOf(record)];
+    if (!line || sequence === undefined) return;
+    const lost = sequence - (this.#nextRecord ?? sequence);
+    if (lost > 0) this.klog.push(lostRecords(lost, line.timeUs));
+    this.#nextRecord = sequence + 1;
+    this.klog.push(line);
+  }
+
   #take(frame: DecodedFrame): void {
     if (frame.type === Frame.klog) {
-      const line = parseKmsg(frame.payload.toString('utf8'));
-      if (line) this.klog.push(line);
+      this.#takeRecord(frame.payload.toString('utf8'));
     } else if (frame.type === Frame.pong) {
       this.#pings.get(frame.id)?.resolve();
       this.#pings.delete(frame.id);

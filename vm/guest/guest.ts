@@ -8,7 +8,7 @@ import type { FullDiskSpec } from '../boot/spec.js';
 import type { ProgrammableDisk } from '../disk/programmable.js';
 import { HarnessError } from '../errors.js';
 import type { KernelBuild } from '../kernel/types.js';
-import { within } from '../units.js';
+import { errorText, within } from '../units.js';
 import type { Call, Channel } from './channel.js';
 import type { RunningCommand, RunOptions, StartOptions } from './command.js';
 import { GuestClosedError, GuestExitError, GuestLostError, GuestPanicError, GuestTimeoutError } from './errors.js';
@@ -30,11 +30,14 @@ export interface GuestParts {
   readonly channel: Channel;
   readonly disks: ReadonlyMap<string, GuestDisk>;
   readonly restoreMs: number;
+  /** See Guest. */
+  readonly bootLog?: readonly KlogLine[];
   /** Removed by close(). */
   readonly temporaryDirs: readonly string[];
 }
 
 const RUN_TIMEOUT_MS = 30_000;
+const FREE_SPACE = 'Free some space in the folder for temporary files (TMPDIR) and run again.';
 const UNPLUG_TIMEOUT_MS = 10_000;
 
 export class Guest implements AsyncDisposable {
@@ -42,6 +45,8 @@ export class Guest implements AsyncDisposable {
   readonly disks: ReadonlyMap<string, GuestDisk>;
   /** From the start of QEMU to the first answer. */
   readonly restoreMs: number;
+  /** What the kernel said before the checkpoint that this guest was restored from; klog() begins there. */
+  readonly bootLog: readonly KlogLine[];
   readonly #machine: Machine;
   readonly #channel: Channel;
   readonly #temporaryDirs: readonly string[];
@@ -51,6 +56,7 @@ export class Guest implements AsyncDisposable {
     this.kernel = parts.kernel;
     this.disks = parts.disks;
     this.restoreMs = parts.restoreMs;
+    this.bootLog = parts.bootLog ?? [];
     this.#machine = parts.machine;
     this.#channel = parts.channel;
     this.#temporaryDirs = parts.temporaryDirs;
@@ -62,11 +68,20 @@ export class Guest implements AsyncDisposable {
 
   /** A full host disk stops the machine; without this it would look like a guest that hangs. */
   #watchHostDisk(): void {
+    for (const disk of this.#machine.disks.values()) {
+      disk.onBroken = (error) => {
+        this.#channel.fail(new HarnessError(`disk ${disk.name} could not be served to this guest: ${errorText(error)}`, {
+          code: 'EDISK', blame: 'rig', phase: 'guest call', cause: error,
+          ...((error as NodeJS.ErrnoException).code === 'ENOSPC' ? { nextStep: FREE_SPACE } : {}),
+        }));
+        this.#machine.kill();
+      };
+    }
     this.#machine.qmp.onEvent(({ event, data }) => {
       if (event !== 'BLOCK_IO_ERROR' || data?.['nospace'] !== true) return;
       this.#channel.fail(new HarnessError(`the host has no space left for ${String(data['node-name'])} of this guest`, {
         code: 'ENOSPACE', blame: 'rig', phase: 'guest call',
-        nextStep: 'Free some space in the folder for temporary files (TMPDIR) and run again.',
+        nextStep: FREE_SPACE,
       }));
       this.#machine.kill();
     });

@@ -45,7 +45,7 @@ export async function prepareGuest(machine: Machine, { kernel, spec }: MachineKi
   // The channel must be silent when the machine stops, so that a restore begins at a frame's border.
   await withDeadline(guest, channel.ping(), STEP_TIMEOUT_MS);
   await sleep(50);
-  return { ...facts, ...(trouble === undefined ? {} : { trouble }) };
+  return { ...facts, klog: channel.klog, ...(trouble === undefined ? {} : { trouble }) };
 }
 
 /** Waits for its agent and for its disks. The time limit is that of `fast`. */

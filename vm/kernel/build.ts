@@ -89,7 +89,7 @@ function placesOf(dir: string, sourceDir: string, objectDir: string): Places {
 
 async function openKernel(dir: string, places: Places): Promise<KernelBuild | undefined> {
   const kernel = await readJson<KernelBuild>(join(dir, 'kernel.json'));
-  if (!kernel) return undefined;
+  if (!kernel || !await exists(places.bzImage)) return undefined;
   await touch(dir);
   return { ...kernel, ...places };
 }

@@ -24,6 +24,13 @@ const REPRODUCIBLE = {
   KBUILD_BUILD_TIMESTAMP: '1970-01-01', KBUILD_BUILD_USER: 'suite', KBUILD_BUILD_HOST: 'suite', KBUILD_BUILD_VERSION: '1',
 };
 
+/** What kbuild would take from a developer's own environment, and no key of the cache tells of. */
+const NOT_INHERITED = Object.fromEntries([
+  'ARCH', 'CROSS_COMPILE', 'LLVM', 'LLVM_IAS', 'CC', 'HOSTCC', 'LD', 'KCFLAGS', 'KCPPFLAGS', 'KAFLAGS', 'HOSTCFLAGS',
+  'LOCALVERSION', 'KBUILD_OUTPUT', 'KBUILD_EXTMOD', 'KCONFIG_CONFIG', 'INSTALL_MOD_PATH', 'INSTALL_MOD_STRIP',
+  'MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'V', 'W', 'C', 'O', 'M',
+].map((name) => [name, undefined]));
+
 /** Tools and headers of the host whose absence is not our kernel's fault. */
 const RIG_SIGNS = new RegExp([
   'No space left on device', 'Cannot allocate memory', 'virtual memory exhausted', 'Killed signal terminated',
@@ -38,7 +45,7 @@ export async function make(args: readonly string[], options: MakeOptions): Promi
     timeoutMs: options.timeoutMs,
     logPath: options.logPath,
     gentle: true,
-    env: REPRODUCIBLE,
+    env: { ...NOT_INHERITED, ...REPRODUCIBLE },
     ...(options.signal ? { signal: options.signal } : {}),
     onLine: (line) => {
       if (!/^ {2}(?:CC|AS) /.test(line)) return;

@@ -1,5 +1,5 @@
 /** Builds a module folder against a kernel, in a copy: the repository stays free of build products. */
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { cacheRoom, contentKey, readJson } from '../cache/folder.js';
 import { withLock, type LockOptions } from '../cache/lock.js';
@@ -44,7 +44,6 @@ async function buildProducts(
   kernel: KernelBuild, moduleDir: string, args: readonly string[], options: LockOptions,
 ): Promise<Products> {
   const contents = await moduleInputs(moduleDir);
-  const inputs = contents.map(([file]) => file);
   const key = contentKey(kernel.key, args.join(' '), await compilerVersion(), ...contents.flat());
   const room = await cacheRoom('modules');
   const dir = join(room, key);
@@ -57,11 +56,13 @@ async function buildProducts(
     const logPath = join(room, `${key}.log`);
     return makeEntry(dir, async (unfinished) => {
       const source = join(unfinished, 'source');
-      for (const file of inputs) {
+      // What the key was made of, whatever has become of the folder since.
+      for (const [file, content] of contents) {
         await mkdir(join(source, file, '..'), { recursive: true });
-        await cp(join(moduleDir, file), join(source, file), { dereference: true });
+        await writeFile(join(source, file), content);
       }
-      await makeModule(kernel, source, { ...options, logPath, args, total: inputs.filter((file) => file.endsWith('.c')).length });
+      const total = contents.filter(([file]) => file.endsWith('.c')).length;
+      await makeModule(kernel, source, { ...options, logPath, args, total });
       const kos = (await readdir(source)).filter((file) => file.endsWith('.ko'));
       for (const ko of kos) await takeProduct(join(source, ko), join(unfinished, ko));
       await rm(source, { recursive: true });

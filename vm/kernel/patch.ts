@@ -67,10 +67,11 @@ export async function applyPatches(source: PristineSource, patches: readonly Pat
         if (error.code !== 'ENOENT') throw error;
       });
     }
-    for (const { path } of patches) {
+    for (const { path, text } of patches) {
       // The ceiling keeps git from taking a repository around the temporary folder for the target.
-      const result = await attempt(['git', 'apply', '--whitespace=nowarn', path], {
-        phase: 'kernel patch', timeoutMs: APPLY_TIMEOUT_MS, cwd: work, env: { GIT_CEILING_DIRECTORIES: dirname(work) },
+      const result = await attempt(['git', 'apply', '--whitespace=nowarn', '-'], {
+        phase: 'kernel patch', timeoutMs: APPLY_TIMEOUT_MS, cwd: work, input: text,
+        env: { GIT_CEILING_DIRECTORIES: dirname(work) },
       });
       if (result.exitCode !== 0) {
         const { file, hunkLine } = parseApplyFailure(result.output);

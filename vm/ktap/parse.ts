@@ -38,8 +38,11 @@ export function parseKtap(stream: string): KtapRun {
   if (!isStarted) return { status: 'no-tests', cases: [], problems: ['no KTAP or TAP version line'] };
   const parser = new Parser();
   const top = follow(parser, []);
+  let hasPlan = false;
+  parser.on('complete', ({ plan }: FinalResults) => { hasPlan = plan.end !== null && plan.end !== undefined; });
   parser.end(tap);
-  const { cases, problems } = top;
+  const cases = top.cases;
+  const problems = hasPlan ? top.problems : [...top.problems, 'no plan: what came may be the beginning of more'];
   return { status: overall(cases, problems), cases, problems };
 }
 

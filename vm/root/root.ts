@@ -27,6 +27,8 @@ interface Item {
 /** About 25 MB each. */
 const IMAGES_KEPT = 16;
 const MKE2FS_TIMEOUT_MS = 120_000;
+/** Part of the key: raised when the same files make another image. */
+const RECIPE = 2;
 const memory = new Map<string, Promise<RootImage>>();
 
 /** The root image for this kernel, built now if it is missing. */
@@ -43,7 +45,7 @@ export function ensureRoot(kernel: KernelBuild, options: CheckpointOptions = {})
 async function makeRoot(kernel: KernelBuild, options: CheckpointOptions): Promise<RootImage> {
   const items = await collect(kernel, options);
   const contents = await Promise.all(items.map(async ({ from, to }) => contentKey(to, await readFile(from))));
-  const key = contentKey(contents.sort().join(' '), JSON.stringify([FOLDERS, FILES, LINKS]), kernel.release);
+  const key = contentKey(String(RECIPE), contents.sort().join(' '), JSON.stringify([FOLDERS, FILES, LINKS]), kernel.release);
   const imagePath = join(await cacheRoom('roots'), `${key}.ext4`);
   if (await exists(imagePath)) {
     await touch(imagePath);
@@ -135,5 +137,7 @@ async function stage(items: readonly Item[], dir: string): Promise<number> {
   for (const applet of stdout.split('\n')) {
     if (applet && !taken.has(applet)) await symlink('/bin/busybox', join(dir, 'bin', applet));
   }
+  // Whatever the umask here: guests run programs as nobody too.
+  await exec(['chmod', '-R', 'u=rwX,go=rX', dir], { phase: 'guest root', timeoutMs: 20_000 });
   return bytes;
 }

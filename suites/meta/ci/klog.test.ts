@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { klogFindings } from '../../../ci/klog/check.js';
 import { ConfigError } from '../../../vm/errors.js';
+import { lostRecords } from '../../../vm/guest/klog.js';
 import { parseKlogPolicy } from '../../../vm/guest/klog-policy.js';
 import { judgeKlog, klogPolicy } from '../../fixtures/klog-guard.js';
 
@@ -57,6 +58,7 @@ const complaints: readonly (readonly [name: string, line: string])[] = [
   ['page', 'BUG: Bad rss-counter state mm:ffff888003b58000 type:MM_ANONPAGES val:1'],
   ['inode', 'VFS: Busy inodes after unmount of vdb (ext4)'],
   ['name clash', "sysfs: cannot create duplicate filename '/devices/virtual/block/blksnap-image0'"],
+  ['lost records', lostRecords(2, 0).text],
   ['panic', 'Kernel panic - not syncing: Fatal exception'],
   ['Oops', 'Oops: general protection fault, probably for non-canonical address 0xdffffc0000000001: 0000 [#1] PREEMPT SMP KASAN'],
   ['Oops', 'BUG: unable to handle page fault for address: ffffffffa0001000'],

@@ -1,6 +1,6 @@
 /** Shards merged are the whole run, and shards that are not all of one run are refused. Method: a small project with every
  *  ending, run whole and in three shards by the real vitest; then reports with one thing wrong each. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -147,6 +147,17 @@ describe('refused is', () => {
     expect(() => findReports([made])).toThrow(UsageError);
     expect(() => findReports([made])).toThrow(message);
   });
+});
+
+test('the reports of canaries, which lie below the run that flew them, are none of its shards', () => {
+  const canary = join(folder, '1/canaries/module-a');
+  mkdirSync(canary, { recursive: true });
+  copyFileSync(pathOf('2'), join(canary, 'junit.xml'));
+  try {
+    expect(findReports([join(folder, '1')]).map(({ path }) => path)).toEqual([pathOf('1')]);
+  } finally {
+    rmSync(join(folder, '1/canaries'), { recursive: true });
+  }
 });
 
 test('reports are found below a folder, each once also when results/latest leads to it', () => {

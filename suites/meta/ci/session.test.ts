@@ -14,7 +14,7 @@ interface Started {
   readonly stubbornPid: number;
 }
 
-async function start(root: string, ending: 'wait' | 'close') {
+async function start(root: string, ending: 'wait' | 'close' | 'close when interrupted') {
   const child = spawn(process.execPath, ['--import', 'tsx', script, root, ending], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const started = await new Promise<Started>((resolve, reject) => {
@@ -47,6 +47,12 @@ test.for([
   expect(await run.ended).toBe(code);
   expect(isAlive(run.stubbornPid)).toBe(false);
   expect(existsSync(run.runDir)).toBe(false);
+});
+
+test('after Ctrl-C a run that comes to its own end first does not end with its own code', async () => {
+  const run = await start(temporaryTree(), 'close when interrupted');
+  run.child.kill('SIGINT');
+  expect(await run.ended).toBe(130);
 });
 
 test('an interrupted run has its report', async () => {

@@ -11,6 +11,13 @@ static void first_should_pass(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, 2);
 }
 
+static bool warns_in_exit;
+
+static void middle_makes_exit_warn(struct kunit *test)
+{
+	warns_in_exit = true;
+}
+
 static void last_should_pass(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, 3, 3);
@@ -111,6 +118,18 @@ static struct kunit_suite fail_suite = {
 	.test_cases = fail_cases,
 };
 
+static struct kunit_case exit_cases[] = {
+	KUNIT_CASE(first_should_pass),
+	KUNIT_CASE(middle_makes_exit_warn),
+	KUNIT_CASE(last_should_pass),
+	{}
+};
+
+static struct kunit_suite exit_suite = {
+	.name = "wrong_exit",
+	.test_cases = exit_cases,
+};
+
 static struct kunit_case skip_cases[] = {
 	KUNIT_CASE(first_should_pass),
 	KUNIT_CASE(middle_should_be_skipped),
@@ -148,7 +167,14 @@ static struct kunit_suite crash_for_two_suite = {
 };
 
 kunit_test_suites(&crash_suite, &hang_suite, &warn_suite, &fail_suite,
-		  &skip_suite, &fail_for_two_suite, &crash_for_two_suite);
+		  &skip_suite, &fail_for_two_suite, &crash_for_two_suite,
+		  &exit_suite);
+
+static void __exit wrong_exit(void)
+{
+	WARN_ON(warns_in_exit);
+}
+module_exit(wrong_exit);
 
 MODULE_DESCRIPTION("KUnit suites that go wrong");
 MODULE_LICENSE("GPL");

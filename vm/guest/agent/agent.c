@@ -66,7 +66,7 @@ static void klog_drain(void)
 		if (got > 0)
 			send_frame(FRAME_KLOG, 0, record, got);
 		else if (got < 0 && (errno == EPIPE || errno == EINTR))
-			continue;	/* EPIPE: overwritten records were skipped */
+			continue;	/* EPIPE: records are missing, as the host sees by their numbers */
 		else
 			return;
 	}

@@ -11,7 +11,12 @@ const [root = '', ending = ''] = process.argv.slice(2);
 const session = openSession();
 const store = new ReportStore(createResultsDir(root, new Date()), {});
 store.add(pendingCase({ id: 'a', suite: 'cow', file: '', name: 'a', specIds: [], repeat: '' }));
-session.onInterrupt = () => void store.flush();
+session.onInterrupt = () => {
+  store.seal();
+  // As a run does whose builds and guests have been ended. It looks for what is left a little later than the handler, and so
+  // would be the first to see that nothing is.
+  if (ending === 'close when interrupted') setTimeout(() => void session.close().then(() => process.exit(1)), 10);
+};
 // Vitest would like to end the process by itself.
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
 void openVitest(repository, { project: 'meta', jobs: 1 }).then(startStubborn);

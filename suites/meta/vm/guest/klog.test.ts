@@ -1,6 +1,6 @@
 /** Kernel log records are read as the kernel writes them. Method: records, pure. */
 import { expect, test } from 'vitest';
-import { formatKlog, parseKmsg } from '../../../../vm/guest/klog.js';
+import { formatKlog, parseKmsg, sequenceOf } from '../../../../vm/guest/klog.js';
 
 test('level, time and text are taken; what follows on further lines is not text', () => {
   expect(parseKmsg('28,412,5140900,-;sd 0:0:1:0: [sda] gone\n SUBSYSTEM=scsi\n DEVICE=+scsi:0:0:1:0\n')).toEqual({
@@ -14,6 +14,7 @@ test('escaped bytes and further prefix fields are understood', () => {
 
 test('what is no record is no line', () => {
   expect(parseKmsg('garbage')).toBeUndefined();
+  expect(sequenceOf('garbage')).toBeUndefined();
 });
 
 test('a line prints as dmesg prints it', () => {
