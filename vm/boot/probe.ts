@@ -25,12 +25,15 @@ export interface Accelerator {
 interface Remembered extends Accelerator {
   readonly key: string;
   readonly probedAt: string;
+  /** It holds for an hour only. */
+  readonly isSlow: boolean;
 }
 
 /** Under a KVM that works, the agent speaks within a second. */
 const PROBE_MS_MAX = 6000;
-/** Nothing is remembered of a guest that was on its way when its time was up: the host may have been busy. */
+/** Of a guest that was on its way when its time was up: the host may have been busy, and is asked again later. */
 class SlowError extends Error {}
+const SLOW_MS_MAX = 3_600_000;
 const READY = 'agent: ready';
 
 let memory: Promise<Accelerator> | undefined;
@@ -49,7 +52,8 @@ export function detectAccelerator(kernel: KernelBuild, root: RootImage, options:
 /** What is known without booting anything: for doctor. Undefined when no probe has been made. */
 export async function rememberedAccelerator(): Promise<Accelerator | undefined> {
   const found = await readJson<Remembered>(probeFile());
-  return found && found.key === await probeKey() ? found : undefined;
+  const isOver = found?.isSlow === true && Date.now() - Date.parse(found.probedAt) > SLOW_MS_MAX;
+  return found && !isOver && found.key === await probeKey() ? found : undefined;
 }
 
 async function probeKey(): Promise<string> {
@@ -68,11 +72,11 @@ async function detect(kernel: KernelBuild, root: RootImage, options: CheckpointO
     options.progress?.({ what: 'trying KVM with a probe boot' });
     const limitMs = PROBE_MS_MAX * flavourNeeds(kernel.flavour).slowdown;
     const failure = await probeKvm(kernel, root, limitMs);
-    if (failure instanceof SlowError) return { name: 'tcg', reason: `KVM is too slow here: ${failure.message}` };
+    const isSlow = failure instanceof SlowError;
     const chosen: Accelerator = failure === undefined
       ? { name: 'kvm', reason: 'a probe boot under KVM reached user space' }
-      : { name: 'tcg', reason: `KVM does not work here: ${failure}` };
-    const remembered: Remembered = { ...chosen, key: await probeKey(), probedAt: new Date().toISOString() };
+      : { name: 'tcg', reason: isSlow ? `KVM is too slow here: ${failure.message}` : `KVM does not work here: ${failure}` };
+    const remembered: Remembered = { ...chosen, key: await probeKey(), probedAt: new Date().toISOString(), isSlow };
     await writeFileAtomic(probeFile(), `${JSON.stringify(remembered, null, 2)}\n`);
     return chosen;
   });
