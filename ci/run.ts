@@ -134,8 +134,8 @@ function testsText(store: ReportStore, total: number, { index, count }: Shard): 
   return count === 1 ? `${total} tests` : `shard ${index}/${count} with ${store.report.cases.length} of ${total} tests`;
 }
 
-function printSpec(all: Collected, { selection, json }: CliOptions): number {
-  const report = specReport(readSpec(root), all, readLastResults(root), selection);
+function printSpec(all: Collected, { selection, specIds, json }: CliOptions): number {
+  const report = specReport(readSpec(root), all, readLastResults(root), [...selection, ...specIds]);
   print(json ? specJson(report) : specText(report));
   return specExitCode(report);
 }

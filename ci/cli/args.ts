@@ -63,6 +63,14 @@ const options = {
   disk: { type: 'string', multiple: true },
 } as const satisfies ParseArgsConfig['options'];
 
+/** What these commands take; any other option would be passed over in silence. The rest take all but those of shell. */
+const taken: Readonly<Record<string, readonly (keyof typeof options)[] | undefined>> = {
+  doctor: ['json', 'line', 'flavour', 'module'],
+  merge: ['json'],
+  spec: ['json', 'spec', 'line', 'flavour', 'module', 'driver'],
+  shell: ['line', 'flavour', 'module', 'driver', 'qemu', 'disk', 'json'],
+};
+
 const seedMax = 2 ** 32 - 1;
 /** Parts of one run have one seed, or they cannot be merged. */
 const shardsSeed = 1;
@@ -85,6 +93,8 @@ export function parseCli(given: readonly string[]): CliOptions {
   if (word === 'merge' && rest.length === 0) throw new UsageError('merge takes the reports of all shards, or folders that hold them');
   if (isShell && rest.length > 0) throw new UsageError(`put -- before the command: shell -- ${rest.join(' ')}`);
   if (!isShell && (values.qemu || values.disk)) throw new UsageError(`--${values.qemu ? 'qemu' : 'disk'} belongs to shell`);
+  const foreign = Object.keys(values).find((name) => name !== 'help' && taken[word ?? '']?.includes(name as keyof typeof options) === false);
+  if (foreign !== undefined) throw new UsageError(`${word} does not take --${foreign}; see --help`);
   const shard = shardOf(values.shard);
   const command = values.help ? 'help' : values.list && word === undefined ? 'list' : word ?? 'run';
   return {

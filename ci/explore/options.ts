@@ -22,8 +22,8 @@ export function parseExploreCli(given: readonly string[]): ExploreOptions {
     if (name in own) values.set(name, wholeNumber(name as keyof typeof own, inline ?? argv[++index]));
     else rest.push(argv[index] ?? '');
   }
-  const isPart = rest.some((word) => /^--(repeat|shard)\b/.test(word));
-  if (isPart) throw new UsageError('explore runs as a whole and once: no --repeat, no --shard');
+  const [, foreign] = rest.map((word) => /^--(repeat|shard|spec|long|canaries|list)\b/.exec(word)).find(Boolean) ?? [];
+  if (foreign !== undefined) throw new UsageError(`explore runs as a whole and once, and has no tests to choose from: no --${foreign}`);
   const options = parseCli(rest);
   if (!['run', 'help'].includes(options.command) || options.selection.length > 0) {
     throw new UsageError(`explore takes options alone, got "${options.selection[0] ?? options.command}"`);

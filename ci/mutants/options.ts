@@ -39,13 +39,15 @@ export function parseMutantsCli(given: readonly string[]): MutantsOptions {
     else if (word !== '--all' && word !== '--refresh') rest.push(argv[index] ?? '');
     else if (value !== undefined) throw new UsageError(`${word} takes no value, got "${value}"`);
   }
-  // One seed unless another is asked for, so that what is known of which test sees what holds.
-  const options = parseCli(['--seed', '1', ...rest]);
+  const options = parseCli(rest);
   if (!['run', 'list', 'help'].includes(options.command)) throw new UsageError(`mutants takes names of mutants, got "${options.command}"`);
   if (options.repeat !== 1 || options.shard.count !== 1) throw new UsageError('mutants runs as a whole and once: no --repeat, no --shard');
+  if (options.long || options.canaries !== undefined) throw new UsageError('mutants plants its own bugs, and runs no long tests: no --canaries, no --long');
   const isChosen = options.selection.length + options.specIds.length > 0;
   return {
     ...options,
+    // One seed unless another is asked for, so that what is known of which test sees what holds.
+    seed: rest.some((word) => /^--seed\b/.test(word)) ? options.seed : 1,
     all: argv.includes('--all'),
     refresh: argv.includes('--refresh'),
     also,

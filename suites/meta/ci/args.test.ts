@@ -76,8 +76,10 @@ describe('parseCli', () => {
     vi.unstubAllEnvs();
   });
 
-  test.for([[['--shard', '1/2']], [['--repeat', '2']], [['--shard=1/2', '--seed', '1']]] as const)('explore refuses %j', ([words]) => {
-    expect(() => parseExploreCli(words)).toThrow(/no --repeat, no --shard/);
+  test.for([
+    [['--shard', '1/2'], /no --shard/], [['--repeat', '2'], /no --repeat/], [['--shard=1/2', '--seed', '1'], /no --shard/], [['--spec=COW-01'], /no --spec/],
+  ] as const)('explore refuses %j', ([words, message]) => {
+    expect(() => parseExploreCli(words)).toThrow(message);
   });
 
   test.for([
@@ -111,6 +113,10 @@ describe('parseCli', () => {
     [['--shard', '1/3/5'], /--shard/],
     [[''], /a word cannot be blank: it is a suite, a file, "file > test name" or a part of a test's name/],
     [['cow', ' \t'], /a word cannot be blank/],
+    [['merge', 'results', '--repeat', '2'], /merge does not take --repeat/],
+    [['doctor', '--spec', 'COW'], /doctor does not take --spec/],
+    [['shell', '--shard', '1/2', '--', 'ls'], /shell does not take --shard/],
+    [['cow', '--driver', 'toString'], /no driver "toString"/],
     [['merge', ''], /a word cannot be blank/],
     [['--json', 'mutants'], /put mutants before all options: npm start -- mutants/],
   ] as const)('%j is refused', ([words, message]) => {

@@ -130,7 +130,8 @@ describe('the command line', () => {
       .toMatchObject({ selection: ['tail'], all: true, refresh: false, also: ['cow', 'cbt'], jobs: 1, specIds: ['COW-01'] });
   });
 
-  test.for([[['--also'], /--also takes/], [['--also', '--all'], /--also takes/], [['--repeat', '2'], /--repeat/], [['spec'], /got "spec"/]] as const)(
+  test.for([[['--also'], /--also takes/], [['--also', '--all'], /--also takes/], [['--repeat', '2'], /--repeat/], [['spec'], /got "spec"/],
+    [['--refresh=1'], /--refresh takes no value/], [['--long'], /no --long/], [['--canaries', '2'], /no --canaries/]] as const)(
     '%j is refused', ([words, message]) => {
       expect(() => parseMutantsCli(words)).toThrow(UsageError);
       expect(() => parseMutantsCli(words)).toThrow(message);
