@@ -72,13 +72,14 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
   const repeatOn = (on: string): Repeat => (file, name) => repeatSuiteTest(file, name, { ...options, flavour: on });
   progress.say(`kernel ${line}, flavour ${flavour}, seed ${seed}, ${jobs} guests at a time`);
   if (!options.long && left > 0) progress.say(leftOut(left));
+  const whole = repeatRun([], options, 'test');
   let isWhole = shard.count === 1;
   try {
     for (const part of plan.parts) announce(part.selection, store, repeatOn(part.flavour), part.variant);
     const flyCanaries = announceCanaries({ root, options, all, tests: plan.total, store });
     // What is not of the suites is done once, by the first shard.
     if (shard.index === 1) {
-      await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress);
+      await runChecks([...codeChecks(root), specCheck(root, all, (line) => progress.say(line))], store, progress, whole);
       const selection = await findTests(root, 'meta');
       await runTests({ root, project: 'meta', jobs, selection, store, repeat: repeatUnitTest, progress });
     }
@@ -86,20 +87,20 @@ async function runGate(options: CliOptions, kernelLine: KernelLine, session: Ses
       if (part.selection.tests.length + part.selection.broken.length === 0) continue;
       const cli = { ...options, flavour: part.flavour };
       const needs = ({ variant }: CaseReport) => variant?.label === part.variant?.label;
-      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: repeatRun([], options, 'test'), needs });
+      const ready = await prepareGuests({ root, line: kernelLine, cli, store, progress, repeat: whole, needs });
       if (ready === undefined) {
         isWhole = false;
         continue;
       }
       if (shard.index === 1 && part.variant === undefined) {
-        await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress);
+        await runChecks(kernelChecks(root, kernelLine, ready.kernel, moduleFolder(root, options)), store, progress, whole);
       }
       passSettings({ ...cli, ...ready, resultsDir: variantDir(resultsDir, part.variant), runDir: session.runDir });
       await runTests({ root, project: 'suites', jobs, store, progress, repeat: repeatOn(part.flavour), ...part });
       if (part.variant === undefined) await flyCanaries({ options: cli, ready, resultsDir, runDir: session.runDir, progress });
     }
     const met = isWhole ? metAllowances(store.report) : undefined;
-    await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress);
+    await runChecks([klogCheck(root, { kernel: { line, flavour }, met })], store, progress, whole);
     return finish(store, options.json, progress);
   } finally {
     store.flush();
@@ -113,8 +114,9 @@ function corePart(all: Collected, { flavour }: CliOptions, { flavours }: KernelL
   return [{ selection: selectCore(core, all), flavour: core.flavour, variant: { label: core.flavour, facts: { flavour: core.flavour } } }];
 }
 
-async function runChecks(checks: readonly Check[], store: ReportStore, progress: Progress): Promise<void> {
-  for (const check of checks) await runCheck(check, store, progress);
+/** `whole` is the command for what has none of its own. */
+async function runChecks(checks: readonly Check[], store: ReportStore, progress: Progress, whole: string): Promise<void> {
+  for (const check of checks) await runCheck({ ...check, repeat: check.repeat === 'npm test' ? whole : check.repeat }, store, progress);
 }
 
 await runMain(() => main(process.argv.slice(2)));

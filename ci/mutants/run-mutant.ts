@@ -116,7 +116,7 @@ export async function runSome(
     const onCaseEnd = (one: CaseReport) => {
       if (isEnough(one)) end();
     };
-    const repeat = (file: string, name: string) => repeatSuiteTest(file, name, options);
+    const repeat = (file: string, name?: string) => repeatSuiteTest(file, name, options);
     await runTests({
       root, project: 'suites', jobs: options.jobs, selection: { tests, broken: [] }, store, repeat, progress,
       observer: { title, onCaseEnd }, stop: stop.signal,

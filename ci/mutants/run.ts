@@ -41,7 +41,7 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   const whole = wholeOf(options);
   const resultsDir = createResultsDir(root, new Date());
   const store = new ReportStore(resultsDir, { line: line.name, flavour: options.flavour, seed: String(options.seed) });
-  store.add(...chosen.map((mutant) => mutantCase(mutant, options)));
+  store.add(...chosen.map((mutant) => mutantCase(mutant, options, [mutant.name, ...tryWords(options)])));
   session.onInterrupt = () => store.seal();
   progress.say(`kernel ${line.name}, flavour ${options.flavour}, seed ${options.seed}, ${chosen.length} mutants`);
   const repeat = repeatRun(['mutants', ...whole], options);
@@ -86,8 +86,15 @@ export async function runMutants(run: MutantsRun): Promise<number> {
 }
 
 /** The words that choose all of this run again. */
-function wholeOf({ systematic, sample, ...options }: MutantsOptions): string[] {
-  return [...wordsOf(options), '--systematic', String(systematic), ...(sample === undefined ? [] : ['--sample', String(sample)])];
+function wholeOf(options: MutantsOptions): string[] {
+  const { systematic, sample } = options;
+  return [
+    ...wordsOf(options), '--systematic', String(systematic), ...(sample === undefined ? [] : ['--sample', String(sample)]), ...tryWords(options)];
+}
+
+/** The words that choose how each is tried. */
+function tryWords({ times, withinMs, all, also }: MutantsOptions): string[] {
+  return ['--times', String(times), '--within', String(withinMs / 1000), ...(all ? ['--all'] : []), ...also.flatMap((word) => ['--also', word])];
 }
 
 /** How many systematic ones there are to be: in a sample, what the written ones have left. */

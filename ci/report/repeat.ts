@@ -8,8 +8,9 @@ export interface RepeatChoices {
   readonly driver?: string | undefined;
 }
 
-export function repeatSuiteTest(file: string, name: string, choices: RepeatChoices): string {
-  return repeatRun([`${file} > ${name}`], choices);
+/** Without a name the whole file, without a file the whole run. */
+export function repeatSuiteTest(file: string, name: string | undefined, choices: RepeatChoices): string {
+  return repeatRun(file === '' ? [] : [name === undefined ? file : `${file} > ${name}`], choices);
 }
 
 /** `selected` are words and options that stand before the choices. */
@@ -31,7 +32,8 @@ export function wordsOf({ selection, specIds }: Selected): string[] {
   return [...selection, ...specIds.flatMap((id) => ['--spec', id])];
 }
 
-export function repeatUnitTest(file: string, name: string): string {
+export function repeatUnitTest(file: string, name?: string): string {
+  if (name === undefined) return ['npm', 'run', 'unit', '--', file].filter(Boolean).map(quote).join(' ');
   // Vitest takes -t as a regular expression over the names joined by spaces.
   const pattern = name.replaceAll(' > ', ' ').replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   return ['npm', 'run', 'unit', '--', file, '-t', pattern].map(quote).join(' ');
@@ -42,5 +44,5 @@ export function quote(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Makes the repeat line of a test. */
-export type Repeat = (file: string, name: string) => string;
+/** Makes the repeat line of a test; without a name, of its file. */
+export type Repeat = (file: string, name?: string) => string;

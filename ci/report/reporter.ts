@@ -112,7 +112,7 @@ export class CaseReporter implements Reporter {
     const { variant } = this.#options;
     const id = this.#idOf(`${file}:${name}`);
     const suite = file === '' ? 'rig' : suiteOf(file);
-    const added = pendingCase({ id, suite, file, name, specIds: [], variant, repeat: `npm start -- ${file}`.trim() });
+    const added = pendingCase({ id, suite, file, name, specIds: [], variant, repeat: this.#options.repeat(file) });
     this.#options.store.add(added);
     return this.#options.store.find(id) ?? added;
   }

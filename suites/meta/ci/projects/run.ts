@@ -15,7 +15,7 @@ import { announce, specificationsOf } from '../../../../ci/session/run-tests.js'
 const [resultsDir = '', include = '', shard = '1/1', ending = ''] = process.argv.slice(2);
 const root = fileURLToPath(new URL('.', import.meta.url));
 const choices = parseCli(['--seed', '42', '--shard', shard]);
-const repeat = (file: string, name: string) => repeatSuiteTest(file, name, choices);
+const repeat = (file: string, name?: string) => repeatSuiteTest(file, name, choices);
 function open(reporter: Reporter): Promise<Vitest> {
   return createVitest('test', {
     root, config: false, include: [include], pool: 'forks', maxWorkers: 2, watch: false, reporters: [reporter],
