@@ -9,7 +9,7 @@ import { pendingCase, type CaseReport } from './model.js';
 import type { Repeat } from './repeat.js';
 import type { ReportStore } from './store.js';
 import { caseId, testId, variantDir, type Variant } from './variant.js';
-import { applyResult, caseOf, fail, suiteOf } from './vitest-cases.js';
+import { applyResult, caseOf, fail, loadingCase } from './vitest-cases.js';
 
 export interface ReporterOptions {
   readonly root: string;
@@ -41,7 +41,10 @@ export class CaseReporter implements Reporter {
   onTestCaseResult(test: TestCase): void {
     const target = this.#caseFor(test);
     if (target?.state !== 'pending' || this.#isStopped()) return;
-    applyResult(test, target);
+    // Tests are known by their places in the file.
+    const now = test.fullName === target.name ? undefined : `the file was changed during the run: here is now "${test.fullName}"`;
+    if (now === undefined) applyResult(test, target);
+    else fail(target, [{ name: 'FileChanged', message: now, blame: 'rig' }]);
     this.#ended(target);
   }
 
@@ -56,8 +59,9 @@ export class CaseReporter implements Reporter {
   }
 
   onTestModuleEnd(module: TestModule): void {
+    const { root, repeat, variant } = this.#options;
     const errors = module.errors() as ErrorLike[];
-    if (errors.length > 0 && !this.#isStopped()) this.#failed(this.#extraCase(module.moduleId, 'the file loads'), errors.map(rig));
+    if (errors.length > 0 && !this.#isStopped()) this.#failed(this.#known(loadingCase(relative(root, module.moduleId), repeat, variant)), errors.map(rig));
   }
 
   onTestRunEnd(modules: readonly TestModule[], stray: readonly SerializedError[], reason: TestRunEndReason): void {
@@ -70,7 +74,7 @@ export class CaseReporter implements Reporter {
     }
     // A lost worker that took tests along is told by those tests.
     if (unfinished.length > 0) unplaced.length = 0;
-    for (const error of unplaced) this.#failed(this.#extraCase('', `unhandled error: ${error.message}`), [rig(error)]);
+    for (const error of unplaced) this.#failed(this.#strayCase(error.message), [rig(error)]);
     this.#options.store.flush();
   }
 
@@ -107,14 +111,15 @@ export class CaseReporter implements Reporter {
     return this.#options.stop?.aborted === true;
   }
 
-  #extraCase(moduleId: string, name: string): CaseReport {
-    const file = moduleId === '' ? '' : relative(this.#options.root, moduleId);
-    const { variant } = this.#options;
-    const id = this.#idOf(`${file}:${name}`);
-    const suite = file === '' ? 'rig' : suiteOf(file);
-    const added = pendingCase({ id, suite, file, name, specIds: [], variant, repeat: this.#options.repeat(file) });
+  #strayCase(message: string): CaseReport {
+    const { repeat, variant } = this.#options;
+    const name = `unhandled error: ${message}`;
+    return this.#known(pendingCase({ id: this.#idOf(`:${name}`), suite: 'rig', file: '', name, specIds: [], variant, repeat: repeat('') }));
+  }
+
+  #known(added: CaseReport): CaseReport {
     this.#options.store.add(added);
-    return this.#options.store.find(id) ?? added;
+    return this.#options.store.find(added.id) ?? added;
   }
 
   #failed(target: CaseReport, errors: readonly ErrorLike[]): void {

@@ -5,6 +5,7 @@ import { pendingCase, type CaseReport } from '../report/model.js';
 import type { ReportStore } from '../report/store.js';
 import { caseLine } from '../report/summary.js';
 import type { Repeat } from '../report/repeat.js';
+import { loadingCase } from '../report/vitest-cases.js';
 import { caseId, type Variant } from '../report/variant.js';
 import type { Selection } from '../select/select.js';
 import type { Progress } from './progress.js';
@@ -27,9 +28,10 @@ export interface TestRun {
 }
 
 /** Puts every selected test into the report before anything runs, so that a dead host leaves no gap. */
-export function announce({ tests }: Selection, store: ReportStore, repeat: Repeat, variant?: Variant): void {
+export function announce({ tests, broken }: Selection, store: ReportStore, repeat: Repeat, variant?: Variant): void {
   store.add(...tests.map((test) =>
     pendingCase({ ...test, id: caseId(test.id, variant), variant, repeat: repeat(test.file, test.name) })));
+  store.add(...broken.map(({ file }) => loadingCase(file, repeat, variant)));
 }
 
 export async function runTests(run: TestRun): Promise<void> {

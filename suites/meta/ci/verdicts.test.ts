@@ -27,16 +27,19 @@ function find(name: string): CaseReport {
   return found;
 }
 
-test('a run that is stopped says nothing of what it cut off', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'stopped-'));
+test.for([
+  ['a run that is stopped says nothing of what it cut off', 'stopped', 'stop',
+    [['fails', 'failed', 1], ['is under way', 'pending', 0], ['has not begun', 'pending', 0]]],
+  ['a file that loads only when it is run is no pass', 'unsteady', '', [['the file loads', 'pending', 0]]],
+] as const)('%s', { timeout: 60_000 }, ([, name, ending, expected]) => {
+  const dir = mkdtempSync(join(tmpdir(), `${name}-`));
   try {
-    const stopped = runProject(dir, 'stopped.fixture.ts', '1/1', 'stop');
-    const states = stopped.map(({ name, state, problems }) => [name, state, problems.length]);
-    expect(states).toEqual([['fails', 'failed', 1], ['is under way', 'pending', 0], ['has not begun', 'pending', 0], ['of another run', 'pending', 0]]);
+    const seen = runProject(dir, `${name}.fixture.ts`, '1/1', ending);
+    expect(seen.map((one) => [one.name, one.state, one.problems.length])).toEqual([...expected, ['of another run', 'pending', 0]]);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-}, 60_000);
+});
 
 describe('verdicts', () => {
   test.for([
