@@ -5,6 +5,8 @@ export const exitCodes = {
   usage: 2,
   rigFailed: 3,
   interrupted: 130,
+  /** As of a program that SIGPIPE ends. */
+  readerGone: 141,
 } as const;
 
 /** Wrong usage: said in one line, ends with exit 2. */

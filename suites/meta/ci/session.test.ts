@@ -14,7 +14,7 @@ interface Started {
   readonly stubbornPid: number;
 }
 
-async function start(root: string, ending: 'wait' | 'close' | 'close when interrupted') {
+async function start(root: string, ending: 'wait' | 'close' | 'throw' | 'close when interrupted') {
   const child = spawn(process.execPath, ['--import', 'tsx', script, root, ending], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const started = await new Promise<Started>((resolve, reject) => {
@@ -63,9 +63,9 @@ test('an interrupted run has its report', async () => {
   expect(readFileSync(join(root, 'results/latest/junit.xml'), 'utf8')).toContain('<error message="did not finish"');
 });
 
-test('a normal end leaves nothing either', async () => {
-  const run = await start(temporaryTree(), 'close');
-  expect(await run.ended).toBe(0);
+test.for([['a normal end', 'close', 0], ['an error that nobody caught', 'throw', 3]] as const)('%s leaves nothing either', async ([, ending, code]) => {
+  const run = await start(temporaryTree(), ending);
+  expect(await run.ended).toBe(code);
   expect(isAlive(run.stubbornPid)).toBe(false);
   expect(existsSync(run.runDir)).toBe(false);
 });

@@ -1,6 +1,7 @@
 /** A run that starts a stubborn child and then waits or ends; for session.test.ts. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { runMain } from '../../../../ci/cli/main.js';
 import { pendingCase } from '../../../../ci/report/model.js';
 import { createResultsDir } from '../../../../ci/report/results.js';
 import { ReportStore } from '../../../../ci/report/store.js';
@@ -21,11 +22,18 @@ session.onInterrupt = () => {
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
 void openVitest(repository, { project: 'meta', jobs: 1 }).then(startStubborn);
 
+/** What nobody waits for. */
+function throwLater(): Promise<never> {
+  setImmediate(() => { throw new Error('nobody has caught this'); });
+  return new Promise(() => undefined);
+}
+
 /** In a session of its own, and deaf to SIGTERM, as a wedged QEMU would be. */
 function startStubborn(): void {
   const stubborn = spawn('/bin/sh', ['-c', 'trap "" TERM; echo ready; while :; do sleep 1; done'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
   stubborn.stdout.once('data', () => {
     process.stdout.write(`${JSON.stringify({ runDir: session.runDir, stubbornPid: stubborn.pid })}\n`);
     if (ending === 'close') void session.close().then(() => process.exit(0));
+    if (ending === 'throw') void runMain(throwLater);
   });
 }
