@@ -55,6 +55,17 @@ test.for(left)('%s is found at the end of the test', async ([deed, report, watch
   expect((error as Error).message.trim().split('\n'), 'nothing else is blamed').toHaveLength(2);
 });
 
+test('lost pages are found at the end of the test, when the module that got them is gone', async ({ settings, onTestFinished, skip }) => {
+  const lab = await doomedLab({ settings, onTestFinished });
+  skip(!await hasConfig(lab.guest, 'PAGE_OWNER'), `a kernel of flavour ${settings.flavour} has no CONFIG_PAGE_OWNER`);
+
+  await misbehave(lab, 'lost-pages');
+  await lab.guest.run(['rmmod', 'misbehave']);
+
+  const { error } = await rejection(lab.finish());
+  expect(error).toMatchObject({ name: 'LeftoverError', message: expect.stringMatching(/pages: 2 < 0x/) as string });
+});
+
 test('memory that is in use is not taken for lost, while the module is there and when it is gone', async ({ settings, onTestFinished }) => {
   const lab = await doomedLab({ settings, onTestFinished }, { loadModule: true });
   const device = lab.disk('data');

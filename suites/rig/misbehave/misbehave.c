@@ -125,6 +125,11 @@ static int lost_memory(void)
 	return new_thing() ? 0 : -ENOMEM;
 }
 
+static noinline int lost_pages(void)
+{
+	return alloc_pages(GFP_KERNEL, 1) ? 0 : -ENOMEM;
+}
+
 static int list_twice(void)
 {
 	static LIST_HEAD(list);
@@ -195,6 +200,7 @@ static const struct {
 	{ "atomic-sleep", atomic_sleep },
 	{ "free-active-timer", free_active_timer },
 	{ "lost-memory", lost_memory },
+	{ "lost-pages", lost_pages },
 	{ "list-twice", list_twice },
 	{ "reference-twice", reference_twice },
 	{ "left-cache", left_cache },

@@ -36,6 +36,7 @@
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 /* The same, much faster: see suites/fixtures/kmemleak-setup/. */
 #define KMEMLEAK_QUIET	"/sys/kernel/debug/kmemleak_quiet"
+#define PAGE_STACKS	"/sys/kernel/debug/page_owner_stacks/show_stacks"
 
 struct set {
 	char **lines;
@@ -338,6 +339,55 @@ static void note_leaks(void)
 		fclose(report);
 }
 
+/* Calls between whoever wants pages and page_owner. */
+static bool is_allocator(const char *call)
+{
+	static const char *const starts[] = {
+		"save_stack", "__set_page_owner", "prep_new_page", "post_alloc_hook",
+		"get_page_from_freelist", "__alloc_pages", "alloc_pages", "__get_free_pages",
+		"get_free_pages", "get_zeroed_page", "folio_alloc", "__folio_alloc",
+		"mempool_",
+	};
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
+		if (!strncmp(call, starts[i], strlen(starts[i])))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * One line for each trace by which code that is gone has got pages that nobody has freed:
+ * kmemleak knows nothing of pages. Its address has no name any more. Pages that the
+ * kernel got on behalf of a module, for a cache of objects or of a file, are the kernel's.
+ */
+static void note_pages(void)
+{
+	char line[PATH_BYTES], trace[4 * PATH_BYTES] = "";
+	bool has_caller = false, is_gone = false;
+	FILE *stacks = fopen(PAGE_STACKS, "re");
+	long pages;
+
+	while (stacks && fgets(line, sizeof(line), stacks)) {
+		line[strcspn(line, "\n")] = 0;
+		if (*line == ' ') {
+			if (!has_caller && !is_allocator(line + 1)) {
+				has_caller = true;
+				is_gone = !strncmp(line + 1, "0x", 2);
+			}
+			if (has_caller)
+				add_call(trace, sizeof(trace), line + 1);
+		} else if (sscanf(line, "nr_base_pages: %ld", &pages) == 1) {
+			if (is_gone)
+				note("pages: %ld%s", pages, trace);
+			has_caller = is_gone = false;
+			*trace = 0;
+		}
+	}
+	if (stacks)
+		fclose(stacks);
+}
+
 static void look_at_users(const char *module)
 {
 	each_entry("/sys/class/block", note_device);
@@ -377,6 +427,7 @@ static void write_note(const char *path)
 		fail(path);
 	look_at_users(NULL);
 	look_at_remains();
+	note_pages();
 	fprintf(out, "%ld\n", last_pid());
 	for (size_t i = 0; i < found.count; i++)
 		fprintf(out, "%s\n", found.lines[i]);
@@ -443,6 +494,7 @@ int main(int argc, char **argv)
 		ask_kmemleak("scan");
 		look_at_remains();
 		note_leaks();
+		note_pages();
 		tell();
 	}
 	return fflush(stdout) || ferror(stdout) ? 1 : 0;
