@@ -219,5 +219,11 @@ static int __init misbehave_init(void)
 }
 module_init(misbehave_init);
 
+/* What was done stays done. */
+static void __exit misbehave_exit(void)
+{
+}
+module_exit(misbehave_exit);
+
 MODULE_DESCRIPTION("Does one wrong thing");
 MODULE_LICENSE("GPL");
