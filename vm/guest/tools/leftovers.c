@@ -47,8 +47,9 @@ struct set {
 static struct set found, noted;
 /* Tasks of that time have lower numbers. */
 static long noted_pid;
-/* Where the code of the module was; 0 if it was not loaded. */
+/* Where the code of the module was; 0 if it was not loaded. The note keeps it for the next look. */
 static unsigned long module_text;
+#define MODULE_TEXT_NOTE	"text of the module: "
 
 static noreturn void fail(const char *what)
 {
@@ -447,19 +448,25 @@ static void read_note(const char *path)
 	noted_pid = atol(line);
 	while ((got = getline(&line, &room, in)) > 0) {
 		line[got - 1] = 0;
-		set_add(&noted, strdup(line));
+		if (sscanf(line, MODULE_TEXT_NOTE "%lx", &module_text) != 1)
+			set_add(&noted, strdup(line));
 	}
 	qsort(noted.lines, noted.count, sizeof(*noted.lines), compare);
 	free(line);
 	fclose(in);
 }
 
-static void unload(const char *module)
+static void unload(const char *module, const char *note_path)
 {
 	char text[TEXT_BYTES];
+	FILE *out;
 
-	if (read_line(text, "/sys/module/%s/sections/.text", module))
+	if (read_line(text, "/sys/module/%s/sections/.text", module)) {
 		module_text = strtoul(text, NULL, 0);
+		out = fopen(note_path, "ae");
+		if (!out || fprintf(out, MODULE_TEXT_NOTE "%lx\n", module_text) < 0 || fclose(out))
+			fail(note_path);
+	}
 	if (syscall(SYS_delete_module, module, O_NONBLOCK) && errno != ENOENT)
 		note("module: %s cannot be unloaded: %s", module, strerrorname_np(errno));
 }
@@ -485,7 +492,7 @@ int main(int argc, char **argv)
 	look_at_users(module);
 	told = tell();
 	if (told == 0 && module) {
-		unload(module);
+		unload(module, argv[1]);
 		told = tell();
 	}
 	if (told == 0) {
