@@ -18,8 +18,16 @@ export interface Patch {
 const LINK_TIMEOUT_MS = 600_000;
 const APPLY_TIMEOUT_MS = 60_000;
 
-/** The series in the order of its file names; all that ends in .patch. An empty folder is a kernel as it came. */
+/** What only our guests need, and no reviewer of the series does: a folder beside the series, applied after it. */
+const GUEST_FOLDER = 'guest';
+
+/** The series in the order of its file names, all that ends in .patch, then guest/. An empty folder is a kernel as it came. */
 export async function readPatches(dir: string): Promise<Patch[]> {
+  const guestDir = join(dir, GUEST_FOLDER);
+  return [...await patchesIn(dir), ...await exists(guestDir) ? await patchesIn(guestDir) : []];
+}
+
+async function patchesIn(dir: string): Promise<Patch[]> {
   const all = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(dir, 1, 'a folder with the patches of a kernel line', error.code ?? String(error));
   });

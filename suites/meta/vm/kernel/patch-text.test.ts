@@ -1,10 +1,10 @@
 /** A patch that does not fit is told by file and line. Method: what git prints, and real git on small trees. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PatchError } from '../../../../vm/errors.js';
-import { applyPatches } from '../../../../vm/kernel/patch.js';
+import { applyPatches, readPatches } from '../../../../vm/kernel/patch.js';
 import { parseApplyFailure, touchedFiles } from '../../../../vm/kernel/patch-text.js';
 
 const change = `diff --git a/f.c b/f.c
@@ -39,6 +39,13 @@ async function patch(dir: string, name: string, text: string): Promise<{ path: s
 
 test('touched files are named once each', () => {
   expect(touchedFiles(change + addition + change)).toEqual(['f.c', 'new/g.c']);
+});
+
+test('what only guests need is applied after the series', async () => {
+  const { dir } = await source('');
+  await mkdir(join(dir, 'guest'));
+  for (const name of ['guest/0001-a.patch', '0002-b.patch', '0001-c.patch', 'notes.txt']) await patch(dir, name, change);
+  expect((await readPatches(dir)).map(({ path }) => relative(dir, path))).toEqual(['0001-c.patch', '0002-b.patch', 'guest/0001-a.patch']);
 });
 
 test('a series applies in order, and the pristine source stays as it was', async () => {
