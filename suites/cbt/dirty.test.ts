@@ -59,7 +59,10 @@ test('marks made by hand during a hold are in the next map', { meta: { spec: ['C
   const device = l.disk('data');
   await l.attach(device);
   const held = await l.takeSnapshot(device);
+  // The device has changed block 10 meanwhile.
+  await device.write(10 * 4096, Buffer.alloc(4096, 1));
   await device.cbtDirty([80, 8]);
+  expect((await device.cbtMap(10, 1))[0]).toBe(2);
   await held.destroy();
   await l.takeSnapshot(device);
   const map = await device.cbtMap();

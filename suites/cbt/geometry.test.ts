@@ -67,6 +67,8 @@ test('a change of parameters leaves the map of an attached device alone', { meta
 const wrong: readonly (readonly [parameter: string, value: string])[] = [
   ['tracking_block_minimum_shift', '0'], ['tracking_block_minimum_shift', '64'], ['tracking_block_minimum_shift', '-1'],
   ['tracking_block_maximum_shift', '4294967295'], ['tracking_block_maximum_count', 'many'], ['tracking_block_maximum_count', '-1'],
+  // What is 12 in 32 bits.
+  ['tracking_block_minimum_shift', '4294967308'], ['chunk_minimum_shift', '4294967308'], ['diff_storage_minimum', '18446744073709551616'],
   ['chunk_minimum_shift', '0'], ['chunk_minimum_shift', '64'], ['chunk_maximum_shift', '64'], ['chunk_maximum_count', '-1'],
   ['diff_storage_minimum', ''],
 ];

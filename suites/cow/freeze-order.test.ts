@@ -14,20 +14,24 @@ async function mounted(l: Lab, name: string, below: Device): Promise<Device> {
   return device;
 }
 
-for (const storageFirst of [true, false]) {
-  const made = storageFirst ? 'first' : 'last';
+for (const [storageFirst, snapshotFirst] of [[true, false], [false, false], [false, true]] as const) {
+  const made = `${storageFirst ? 'first' : 'last'}${snapshotFirst ? ', by a snapshot older than that storage' : ''}`;
   test(`devices are taken of which one has the storage that writes of the other wait for, made ${made}`, { meta: { spec: ['FLT-09', 'SNP-02', 'COW-01'] } }, async ({ lab }) => {
     const l = await lab({ disks: [dataDisk, secondDisk, thirdDisk, storeDisk], params });
     const held = l.disk('data');
     await l.attach(held);
     const make = { upper: () => mounted(l, 'upper', held), stores: () => mounted(l, 'stores', l.disk('third')) };
+    const inMemory = { storage: '/tmp/diff', limit: '64M' };
+    const older = snapshotFirst ? await l.createSnapshot(inMemory) : undefined;
     const [first, last] = [await make[storageFirst ? 'stores' : 'upper'](), await make[storageFirst ? 'upper' : 'stores']()];
     const holding = await l.takeSnapshot(held, { storage: '/mnt/stores/diff', limit: '12M' });
     const frozen = await (await holding.image(held)).sectors();
     await l.attach(first, last);
     await l.sh('dd if=/dev/zero of=/mnt/upper/dirty bs=1M count=6 2> /dev/null');
 
-    const taken = await l.takeSnapshot([first, last], { storage: '/tmp/diff', limit: '64M' });
+    const taken = older ?? await l.createSnapshot(inMemory);
+    await taken.add(first, last);
+    await taken.take();
 
     await l.sh('sync; echo more > /mnt/upper/more; echo more > /mnt/stores/more; sync');
     expect(await held.snapshotInfo()).toMatchObject({ error: 0 });

@@ -42,6 +42,22 @@ test('one piece of the old data that cannot be read costs the whole snapshot', {
   await expectLost(s);
 });
 
+test('a piece of a large chunk that cannot be read costs the snapshot, though the pieces behind it can', { meta: { spec: ['COW-06'] } }, async ({ lab }) => {
+  // More than one bio holds.
+  const s = await freezeSteered(lab, { chunk: 2 * MIB });
+  s.disk.fail({ kind: 'read', sector: sectorAt(0) + 300 }, 'EIO');
+  expect(await aio(s.data, [{ offset: at(1), length: 4096 }])).toEqual([4096]);
+  await expectLost(s);
+});
+
+for (const [part, bad] of [['first', at(4, -8)], ['second', at(4)]] as const) {
+  test(`what an image reads is an error when its ${part} part cannot be read`, { meta: { spec: ['COW-06', 'IMG-02'] } }, async ({ lab }) => {
+    const s = await freezeSteered(lab);
+    s.disk.fail({ kind: 'read', sector: bad / SECTOR, sectors: 8 }, 'EIO');
+    expect(await aio(s.image, [{ op: 'read', offset: at(4, -8), length: 16 * SECTOR }])).toEqual(['EIO']);
+  });
+}
+
 test('old data that cannot be stored: the write has passed, the snapshot is corrupt', { meta: { spec: ['COW-06'] } }, async ({ lab }) => {
   const s = await freezeSteered(lab);
   s.store.fail({ kind: 'write' }, 'ENOSPC', Infinity, () => 8);

@@ -158,6 +158,10 @@ for (const { what, make } of ways) {
       await expectNewMap(device, generation, sizes.at(-1) ?? 0);
       expect(await (await snapshot.image(device)).size()).toBe(SMALLER);
       await snapshot.destroy();
+      // Once is enough.
+      const { generation: anew, changes } = await device.cbtInfo();
+      await (await l.takeSnapshot(device)).destroy();
+      expect(await device.cbtInfo()).toMatchObject({ generation: anew, changes: changes + 1 });
     }
   });
 }

@@ -1,7 +1,11 @@
 /** A file system that could be frozen only half way is not left frozen: programs go on writing, and the next call succeeds.
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
-import { earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, mountExt4, startAio, test, untilStill, type Lab } from '../fixtures/index.js';
+import {
+  earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, test, untilStill, type Lab,
+} from '../fixtures/index.js';
+
+const MIB = 1024 * 1024;
 
 const SUPERBLOCK = { kind: 'write', sector: 0 } as const;
 const BEHIND = { kind: 'write', sector: 316 * 2048, sectors: 8 } as const;
@@ -87,6 +91,27 @@ for (const [mounted, plain] of [['data', 'second'], ['second', 'data']] as const
     faults.record({ kind: 'io', operation: 'freeze', point: `a page of ${plain} before take`, hit: fault.hit, verdict });
   });
 }
+
+test('a device that shrinks after a take that failed is taken at its new size', { meta: { spec: ['SNP-08', 'COW-10'] } }, async ({ lab, faults }) => {
+  const l = await lab({ disks: Object.values(faultDisks) });
+  const [other, disk] = [l.disk('second'), l.programmable('second')];
+  const sized = await makeLinear(l, 'sized', l.disk('data'), 64 * MIB);
+  await l.attach(sized, other);
+  const snapshot = await l.createSnapshot();
+  await snapshot.add(sized, other);
+  const opener = await holdOpen(other);
+  await other.write(0, new Uint8Array(4096), { direct: false });
+  const fault = failNth(disk, { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
+  await expect(snapshot.take()).rejects.toThrow();
+  fault.end();
+  await opener.close();
+
+  await resizeLinear(l, 'sized', l.disk('data'), 48 * MIB);
+  expect(await sized.snapshotInfo()).toMatchObject({ error: 0 });
+  await snapshot.take();
+  expect(await (await snapshot.image(sized)).size()).toBe(48 * MIB);
+  faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device shrinks', hit: fault.hit, verdict: 'refused, the next call succeeds' });
+});
 
 test('a take that failed, and fails again as a device has gone, leaves nothing', { meta: { spec: ['SNP-08', 'SNP-05'] } }, async ({ lab, faults }) => {
   const l = await lab({ disks: Object.values(faultDisks) });

@@ -2,7 +2,7 @@
  *  Method: the page that a command reads or writes is handed out by the test; while the command waits for it, everything else is done
  *  with the same device and snapshots; then it is given, refused, or its caller killed. */
 import {
-  ctlCommand, dataDisk, expect, limit, makeLoop, mapArgument, moduleReferences, secondDisk, Snapshot, stallAddress, stalls, storeDisk, test,
+  ctlCommand, dataDisk, dirtyArgument, expect, limit, makeLoop, mapArgument, moduleReferences, secondDisk, Snapshot, stallAddress, stalls, storeDisk, test,
   thirdDisk, type Lab,
 } from '../fixtures/index.js';
 import { cases, missingBuffer, type World } from './user-buffers.js';
@@ -62,6 +62,27 @@ for (const { what, call, given } of cases) {
     }
   });
 }
+
+test('a signal that the caller takes cuts short nothing of what it marks', { meta: { spec: ['CBT-07'] } }, async ({ lab, faults }) => {
+  const l = await lab();
+  const stalled = await stalls(l);
+  const data = l.disk('data');
+  await l.attach(data);
+  const { block_size: block } = await data.cbtInfo();
+  const blocks = [3, 70, 200];
+  const ranges = Buffer.alloc(blocks.length * 16);
+  for (const [index, at] of blocks.entries()) {
+    ranges.writeBigUInt64LE(BigInt(at * block / 512), index * 16);
+    ranges.writeBigUInt64LE(1n, index * 16 + 8);
+  }
+  const call = await stalled(missingBuffer(data, ctlCommand.cbtDirty, dirtyArgument(blocks.length, stallAddress), ranges));
+  call.signal();
+  expect(await call.give()).toMatchObject({ error: null });
+  await l.takeSnapshot(data);
+  const map = await data.cbtMap();
+  expect([...map.keys()].filter((at) => map[at] !== 0)).toEqual(blocks);
+  faults.record({ kind: 'call', operation: 'cbtdirty', point: 'a signal in the middle', hit: 'page that was waited for', verdict: 'all is marked' });
+});
 
 test('a snapshot is destroyed and its device detached while the map is read and an event is delivered', {
   timeout: limit(120_000), meta: { spec: ['ABI-03', 'EVT-01', 'SNP-01'] },

@@ -58,19 +58,21 @@ for (const names of [['data', 'second'], ['data', 'second', 'third']]) {
   });
 }
 
-test('three snapshots in a row, each stored on the device of the next: all are right, and the row may end and begin anew', {
+const inARow = 'three snapshots in a row, each stored on the device of the next: all are right, and the row may end and begin anew';
+
+for (const order of [[0, 1, 2], [1, 0, 2], [2, 0, 1]]) test(`${inARow}, taken ${order.join(', ')}`, {
   timeout: limit(120_000), meta: { spec: ['DIF-01', 'DIF-04', 'SNP-03', 'COW-01'] },
 }, async ({ lab }) => {
   const l = await lab({ disks, params });
   const [one, two, three] = [await makeMember(l, 'data'), await makeMember(l, 'second'), await makeMember(l, 'third')];
-  const first = await l.takeSnapshot(one.device, { storage: two.store.path });
-  const second = await l.takeSnapshot(two.device, { storage: three.store.path });
-  const third = await l.takeSnapshot(three.device, { storage: l.disk('store').path });
+  const row = [[one, two.store], [two, three.store], [three, l.disk('store')]] as const;
+  const taken: (readonly [Snapshot, Member])[] = [];
+  for (const [member, store] of order.map((at) => row[at] as typeof row[number])) taken.push([await l.takeSnapshot(member.device, { storage: store.path }), member]);
   await Promise.all([one, two, three].map(({ data }) => data.fill(2)));
-  for (const [snapshot, member] of [[first, one], [second, two], [third, three]] as const) await expectFrozen(snapshot, member);
+  for (const [snapshot, member] of taken) await expectFrozen(snapshot, member);
 
   // What has gone stands in nobody's way: now the last may store on the first.
-  for (const snapshot of [first, second, third]) await snapshot.destroy();
+  for (const [snapshot] of taken) await snapshot.destroy();
   await one.data.fill(1);
   const again = await l.takeSnapshot(three.device, { storage: one.store.path });
   await (await l.takeSnapshot(one.device, { storage: l.disk('store').path })).destroy();

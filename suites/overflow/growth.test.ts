@@ -3,7 +3,8 @@
 import { dataDisk, eventually, expect, mountExt4, secondDisk, startLoad, storeDisk, test, type Lab } from '../fixtures/index.js';
 
 const SECTOR = 512;
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 const CHUNK = 256 * 1024;
 /** diff_storage_minimum: 2 MiB. */
 const PORTION = 2 * MIB;
@@ -49,6 +50,22 @@ test('the file grows by a portion each time less than half of one is free', { me
   // ext4 may keep a block of the extent tree.
   expect(await spaceOf(l)).toBeLessThanOrEqual(4096);
 });
+
+// So that what is free is often too little for a chunk, and yet more than half a portion.
+for (const [portion, chunkShift] of [[320 * KIB, 18], [1 * MIB, 21], [32 * KIB, 18]] as const) {
+  test(`the file grows as it must by portions of ${portion / KIB} KiB for chunks of ${2 ** chunkShift / KIB} KiB`, { meta: { spec: ['DIF-02', 'COW-01'] } }, async ({ lab }) => {
+    const l = await lab({ params: { diff_storage_minimum: portion / SECTOR, chunk_minimum_shift: chunkShift } });
+    const data = l.disk('data');
+    await data.fill(1);
+    await mountExt4(l, l.disk('store'), '/mnt/store');
+    await l.attach(data);
+    const snapshot = await l.takeSnapshot(data, { storage: FILE, limit: '40M' });
+    const frozen = await data.hostSectors();
+    await data.fill(2);
+    expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
+    await expect(await (await snapshot.image(data)).sectors()).toHoldSectorsOf(frozen);
+  });
+}
 
 test('the file grows while writers run, to the limit and not beyond', { meta: { spec: ['DIF-02', 'DIF-03'] } }, async ({ lab, random }) => {
   const l = await lab({ params });

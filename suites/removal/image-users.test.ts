@@ -1,6 +1,9 @@
 /** A snapshot that is destroyed while its image is in use: I/O errors for the users, and nothing is left when they go.
  *  Method: have it open, mounted, written or read at depth; destroy; look at what each call gives, then let go and unload. */
-import { dataDisk, eventually, expect, imagesOf, limit, largeDisk, moduleReferences, secondDisk, startLoad, storeDisk, test, untilModuleReferences, type Device, type Lab } from '../fixtures/index.js';
+import {
+  dataDisk, eventually, expect, holdOpen, imagesOf, limit, largeDisk, makeLinear, moduleReferences, secondDisk, startLoad, storeDisk, test,
+  untilModuleReferences, type Device, type Lab,
+} from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -40,6 +43,21 @@ for (const { what, mode, first, then, gets } of uses) {
     await l.unloadModule();
   });
 }
+
+test('an image that several have open lets its device go with the last of them', { meta: { spec: ['IMG-04', 'SNP-01'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = await makeLinear(l, 'below', l.disk('data'), 8 * MIB);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  const users = [await holdOpen(image), await holdOpen(image)];
+  await image.read(0, 4096);
+  for (const user of users) await user.close();
+  await snapshot.destroy();
+  await data.detach();
+  // Refused as long as somebody has it open.
+  await l.sh('dmsetup remove --noudevsync below');
+});
 
 const fileSystems = [
   { name: 'ext4', mkfs: 'mkfs.ext4 -q -F', options: 'rw', disk: dataDisk },
