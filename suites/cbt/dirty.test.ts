@@ -1,6 +1,6 @@
 /** Ranges can be marked by hand; a wrong one is refused together with all others of its call.
  *  Method: mark good and bad ranges, by tool and by raw call, and look at the map of the next take. */
-import { badPointer, behind, ctlCommand, dataDisk, dirtyArgument, expect, filterCtl, test, ToolError } from '../fixtures/index.js';
+import { badPointer, behind, ctlCommand, dataDisk, dirtyArgument, dirtyRanges, expect, filterCtl, test, ToolError } from '../fixtures/index.js';
 import { CbtModel, type Granularity } from '../oracle/cbt.js';
 
 const SECTOR = 512;
@@ -8,15 +8,6 @@ const SECTORS = dataDisk.sizeBytes / SECTOR;
 const params = { tracking_block_minimum_shift: 12 };
 const rule: Granularity = { minimumShift: 12, maximumCount: 2_097_152, maximumShift: 26 };
 const DIRTY_ARGUMENT_BYTES = 16;
-
-function ranges(...list: readonly (readonly [bigint, bigint])[]): Buffer {
-  const bytes = Buffer.alloc(list.length * 16);
-  list.forEach(([offset, count], index) => {
-    bytes.writeBigUInt64LE(offset, index * 16);
-    bytes.writeBigUInt64LE(count, index * 16 + 8);
-  });
-  return bytes;
-}
 
 test('all ranges of a call are marked, partial blocks too, up to the last sector', { meta: { spec: ['CBT-07'] } }, async ({ lab }) => {
   const l = await lab({ params });
@@ -93,7 +84,7 @@ test('an absurd count of ranges is refused with nothing marked and nothing alloc
   const l = await lab({ params });
   const device = l.disk('data');
   await l.attach(device);
-  const more = ranges([0n, 8n], [8n, 8n]);
+  const more = dirtyRanges([0n, 8n], [8n, 8n]);
   for (const count of [0xffff_ffff, 0x8000_0000, 0x1000_0001, 0x0fff_ffff, 0x0010_0000]) {
     const { error } = await filterCtl(l.guest, device.path, ctlCommand.cbtDirty, dirtyArgument(count, behind(DIRTY_ARGUMENT_BYTES)), { more });
     // No memory would mean that it was asked for.
@@ -111,7 +102,7 @@ test('ranges that cannot be read to the last are EFAULT with nothing marked', { 
     expect(await filterCtl(l.guest, device.path, ctlCommand.cbtDirty, dirtyArgument(2, pointer))).toMatchObject({ error: 'EFAULT' });
   }
   // The first two hundred are there and good; then memory ends.
-  const more = ranges(...Array.from({ length: 200 }, () => [0n, 8n] as const));
+  const more = dirtyRanges(...Array.from({ length: 200 }, () => [0n, 8n] as const));
   expect(await filterCtl(l.guest, device.path, ctlCommand.cbtDirty, dirtyArgument(2000, behind(DIRTY_ARGUMENT_BYTES)), { more })).toMatchObject({ error: 'EFAULT' });
   await l.takeSnapshot(device);
   expect(await device.cbtMap()).toMark(new CbtModel(dataDisk.sizeBytes, rule).frozen);

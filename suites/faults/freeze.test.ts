@@ -2,7 +2,8 @@
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
 import {
-  earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, test, untilStill, type Lab,
+  earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, test, untilStill,
+  type Lab, type Snapshot,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -67,69 +68,65 @@ for (const { call, spec, arrange } of callers) {
   });
 }
 
+/** A take fails as a page of this disk cannot be written back. Returns what the fault hit. */
+async function failTake(l: Lab, snapshot: Snapshot, name: string): Promise<string> {
+  const device = l.disk(name);
+  // Who has the device open keeps the page from being written before the take.
+  const opener = await holdOpen(device);
+  await device.write(0, new Uint8Array(4096), { direct: false });
+  const fault = failNth(l.programmable(name), { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
+  await expect(snapshot.take()).rejects.toThrow();
+  fault.end();
+  await opener.close();
+  return fault.hit;
+}
+
 for (const [mounted, plain] of [['data', 'second'], ['second', 'data']] as const) {
   test(`a take that cannot freeze ${plain} leaves the file system of ${mounted} running`, { meta: { spec: ['SNP-08'] } }, async ({ lab, faults }) => {
     const l = await lab({ disks: Object.values(faultDisks) });
-    const [other, disk] = [l.disk(plain), l.programmable(plain)];
+    const other = l.disk(plain);
     await mountExt4(l, l.disk(mounted), '/mnt/data', ['-E', 'lazy_itable_init=0'], '64M');
     await l.attach(l.disk(mounted), other);
     const snapshot = await l.createSnapshot();
     await snapshot.add(l.disk(mounted), other);
     await l.sh('echo one > /mnt/data/file; sync; sync');
-    // Who has the device open keeps the page from being written before the take.
-    const opener = await holdOpen(other);
-    await other.write(0, new Uint8Array(4096), { direct: false });
-
-    const fault = failNth(disk, { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
-    await expect(snapshot.take()).rejects.toThrow();
-    fault.end();
+    const hit = await failTake(l, snapshot, plain);
 
     await l.sh('timeout 30 sh -c "echo two > /mnt/data/file; sync -f /mnt/data/file"');
-    await opener.close();
     await snapshot.take();
     const verdict = 'refused, writes go on, the next call succeeds';
-    faults.record({ kind: 'io', operation: 'freeze', point: `a page of ${plain} before take`, hit: fault.hit, verdict });
+    faults.record({ kind: 'io', operation: 'freeze', point: `a page of ${plain} before take`, hit, verdict });
   });
 }
 
 test('a device that shrinks after a take that failed is taken at its new size', { meta: { spec: ['SNP-08', 'COW-10'] } }, async ({ lab, faults }) => {
   const l = await lab({ disks: Object.values(faultDisks) });
-  const [other, disk] = [l.disk('second'), l.programmable('second')];
+  const other = l.disk('second');
   const sized = await makeLinear(l, 'sized', l.disk('data'), 64 * MIB);
   await l.attach(sized, other);
   const snapshot = await l.createSnapshot();
   await snapshot.add(sized, other);
-  const opener = await holdOpen(other);
-  await other.write(0, new Uint8Array(4096), { direct: false });
-  const fault = failNth(disk, { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
-  await expect(snapshot.take()).rejects.toThrow();
-  fault.end();
-  await opener.close();
+  const hit = await failTake(l, snapshot, 'second');
 
   await resizeLinear(l, 'sized', l.disk('data'), 48 * MIB);
   expect(await sized.snapshotInfo()).toMatchObject({ error: 0 });
   await snapshot.take();
   expect(await (await snapshot.image(sized)).size()).toBe(48 * MIB);
-  faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device shrinks', hit: fault.hit, verdict: 'refused, the next call succeeds' });
+  faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device shrinks', hit, verdict: 'refused, the next call succeeds' });
 });
 
 test('a take that failed, and fails again as a device has gone, leaves nothing', { meta: { spec: ['SNP-08', 'SNP-05'] } }, async ({ lab, faults }) => {
   const l = await lab({ disks: Object.values(faultDisks) });
-  const [data, pulled, disk] = [l.disk('data'), l.disk('pulled'), l.programmable('data')];
+  const [data, pulled] = [l.disk('data'), l.disk('pulled')];
   await l.attach(data, pulled);
   const snapshot = await l.createSnapshot();
   await snapshot.add(data, pulled);
-  const opener = await holdOpen(data);
-  await data.write(0, new Uint8Array(4096), { direct: false });
-  const fault = failNth(disk, { kind: 'write', sector: 0, sectors: 8 }, 1, 'EIO');
-  await expect(snapshot.take()).rejects.toThrow();
-  fault.end();
-  await opener.close();
+  const hit = await failTake(l, snapshot, 'data');
 
   await l.sh('echo 1 > "/sys/block/$1/device/delete"', pulled.name);
   await expect(snapshot.take()).rejects.toMatchObject({ errno: 'ENODEV' });
   expect(await imagesOf(l)).toEqual([]);
   await snapshot.destroy();
   await (await l.takeSnapshot(data)).destroy();
-  faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device goes', hit: fault.hit, verdict: 'refused twice, nothing stays' });
+  faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device goes', hit, verdict: 'refused twice, nothing stays' });
 });

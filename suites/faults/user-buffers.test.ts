@@ -2,9 +2,10 @@
  *  Method: the page that a command reads or writes is handed out by the test; while the command waits for it, everything else is done
  *  with the same device and snapshots; then it is given, refused, or its caller killed. */
 import {
-  ctlCommand, dataDisk, dirtyArgument, expect, limit, makeLoop, mapArgument, moduleReferences, secondDisk, Snapshot, stallAddress, stalls, storeDisk, test,
+  ctlCommand, dataDisk, dirtyArgument, dirtyRanges, expect, limit, makeLoop, mapArgument, moduleReferences, secondDisk, Snapshot, stallAddress, stalls, storeDisk, test,
   thirdDisk, type Lab,
 } from '../fixtures/index.js';
+import { changedSince } from '../oracle/cbt.js';
 import { cases, missingBuffer, type World } from './user-buffers.js';
 
 const MIB = 1024 * 1024;
@@ -70,17 +71,12 @@ test('a signal that the caller takes cuts short nothing of what it marks', { met
   await l.attach(data);
   const { block_size: block } = await data.cbtInfo();
   const blocks = [3, 70, 200];
-  const ranges = Buffer.alloc(blocks.length * 16);
-  for (const [index, at] of blocks.entries()) {
-    ranges.writeBigUInt64LE(BigInt(at * block / 512), index * 16);
-    ranges.writeBigUInt64LE(1n, index * 16 + 8);
-  }
+  const ranges = dirtyRanges(...blocks.map((at) => [BigInt(at * block / 512), 1n] as const));
   const call = await stalled(missingBuffer(data, ctlCommand.cbtDirty, dirtyArgument(blocks.length, stallAddress), ranges));
   call.signal();
   expect(await call.give()).toMatchObject({ error: null });
   await l.takeSnapshot(data);
-  const map = await data.cbtMap();
-  expect([...map.keys()].filter((at) => map[at] !== 0)).toEqual(blocks);
+  expect(changedSince(await data.cbtMap(), 0)).toEqual(blocks);
   faults.record({ kind: 'call', operation: 'cbtdirty', point: 'a signal in the middle', hit: 'page that was waited for', verdict: 'all is marked' });
 });
 

@@ -1,6 +1,6 @@
 /** Each command, with the piece of memory missing that it reads or writes. */
 import {
-  controlCommand, ctlCommand, dirtyArgument, expect, filterCommand, filterName, mapArgument, stallAddress,
+  controlCommand, ctlCommand, dirtyArgument, dirtyRanges, expect, filterCommand, filterName, mapArgument, stallAddress,
   type Device, type Snapshot, type StalledAnswer, type StalledCall,
 } from '../fixtures/index.js';
 
@@ -70,13 +70,6 @@ function collectArgument(): Buffer {
   return bytes;
 }
 
-function ranges(): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeBigUInt64LE(64n, 0);
-  bytes.writeBigUInt64LE(8n, 8);
-  return bytes;
-}
-
 const SPLIT = 8;
 
 export const cases: readonly BufferCase[] = [
@@ -89,7 +82,7 @@ export const cases: readonly BufferCase[] = [
   { what: 'cbtmap: second half of the buffer',
     call: ({ data }) => missingBuffer(data, ctlCommand.cbtMap, mapArgument(0, 257, stallAddress - 128n), new Uint8Array(0), 128), given: { error: null, ret: 257 } },
   { what: 'cbtdirty: structure', call: ({ data }) => missingOption(data, ctlCommand.cbtDirty, dirtyArgument(0, 0n)) },
-  { what: 'cbtdirty: ranges', call: ({ data }) => missingBuffer(data, ctlCommand.cbtDirty, dirtyArgument(1, stallAddress), ranges()) },
+  { what: 'cbtdirty: ranges', call: ({ data }) => missingBuffer(data, ctlCommand.cbtDirty, dirtyArgument(1, stallAddress), dirtyRanges([64n, 8n])) },
   { what: 'snapshotadd: id', call: ({ second, empty }) => missingOption(second, ctlCommand.snapshotAdd, idOf(empty)) },
   { what: 'snapshotinfo: reply', call: ({ data }) => missingOption(data, ctlCommand.snapshotInfo, Buffer.alloc(36)) },
   { what: 'version: reply', call: () => missingEnd(controlCommand.version, Buffer.alloc(8), 4) },
