@@ -65,6 +65,26 @@ test('one write through the whole disk over two filtered partitions is marked on
   }
 });
 
+test('one write through the whole disk that begins before a filtered partition and ends behind it is marked on all of it, and not in its image', { meta: { spec: ['FLT-12', 'CBT-02', 'COW-01'] } }, async ({ lab }) => {
+  const l = await lab({ params });
+  const disk = l.disk('data');
+  const small = { start: 1024 * KIB + SECTOR, length: 10 * KIB + SECTOR };
+  const [part] = await makePartitions(l, disk, [small]) as [Device];
+  await part.write(0, new Uint8Array(small.length).fill(1));
+  await l.attach(part);
+  const snapshot = await l.takeSnapshot(part);
+  const writes = [{ offset: small.start - SECTOR, length: small.length + 2 * SECTOR }];
+  await playWrites(disk, writes);
+  expect(await (await snapshot.image(part)).read(0, small.length)).toEqual(Buffer.alloc(small.length, 1));
+  await snapshot.destroy();
+  await l.takeSnapshot(part);
+  const model = new CbtModel(small.length, rule);
+  model.take();
+  markWithin(model, small, writes);
+  model.take();
+  expect(await part.cbtMap()).toMark(model.frozen);
+});
+
 test('writes through partitions are marked on the filtered whole disk, at their place on it', { meta: { spec: ['FLT-12', 'CBT-02'] } }, async ({ lab }) => {
   const l = await lab({ params });
   const [disk, one, two] = await partitioned(l);

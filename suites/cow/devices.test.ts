@@ -1,7 +1,7 @@
 /** Copy-on-write holds on every kind of device.
  *  Method: make the device in the guest, fill it, take, rewrite it with fio, compare each sector of the image. */
 import type { Device } from '../fixtures/index.js';
-import { dataDisk, expect, fio, hotDisk, largeSectorDisk, makeDm, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
+import { dataDisk, expect, fio, hotDisk, largeSectorDisk, makeDm, makeMd, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
 
 interface Kind {
   readonly what: string;
@@ -29,11 +29,8 @@ const kinds: readonly Kind[] = [
   } },
   { what: 'a device-mapper linear device over two disks', make: (l) => makeDm(l, 'pair', `0 10001 linear ${l.disk('data').path} 7`, `10001 20000 linear ${l.disk('second').path} 0`) },
   { what: 'an md raid1', make: async (l) => {
-    const create = 'mdadm --create /dev/md0 --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --run "$1" "$2"';
     await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true');
-    await l.sh(`${create} > /dev/null 2>&1`, l.disk('data').path, l.disk('second').path);
-    l.defer(() => l.sh('mdadm --stop /dev/md0 2>/dev/null'));
-    return l.device('/dev/md0');
+    return makeMd(l, 'create', ['--level=1', '--assume-clean'], l.disk('data'), l.disk('second'));
   } },
   { what: 'a brd ram disk, driven by bios', make: async (l) => {
     await l.sh('insmod /lib/modules/$(uname -r)/brd.ko rd_nr=1 rd_size=12291');

@@ -2,7 +2,7 @@
  *  Method: the disk at the bottom holds a write; take begins, and is seen to sleep on. Then the held write is let go, and the image is
  *  read twice, a write to the same place in between. */
 import {
-  aio, CHUNK, earlyImage, expect, makeLinear, makePartitions, makeSteered, startAio, test, untilStill, type Device, type Lab, type SteeredOptions,
+  aio, CHUNK, earlyImage, expect, makeLinear, makeMd, makePartitions, makeSteered, startAio, test, untilStill, type Device, type Lab, type SteeredOptions,
 } from '../fixtures/index.js';
 
 const SECTOR = 512;
@@ -15,17 +15,11 @@ async function makeDirectLoop(l: Lab, disk: Device): Promise<Device> {
   return l.device(path);
 }
 
-async function makeMdLinear(l: Lab, disk: Device): Promise<Device> {
-  await l.sh('mdadm --build /dev/md0 --level=linear --raid-devices=2 "$1" "$2" > /dev/null 2>&1', disk.path, l.disk('second').path);
-  l.defer(() => l.sh('mdadm --stop /dev/md0 > /dev/null 2>&1'));
-  return l.device('/dev/md0');
-}
-
 const devices: readonly (readonly [what: string, options: SteeredOptions])[] = [
   ['a disk', {}],
   ['a partition', { make: async (l, disk) => ({ device: (await makePartitions(l, disk, [{ start: 2049 * SECTOR, length: 64 * MIB + SECTOR }]))[0] as Device }) }],
   ['a device-mapper device', { make: async (l, disk) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB + SECTOR) }) }],
-  ['an md linear device', { make: async (l, disk) => ({ device: await makeMdLinear(l, disk) }) }],
+  ['an md linear device', { make: async (l, disk) => ({ device: await makeMd(l, 'build', ['--level=linear'], disk, l.disk('second')) }) }],
   ['a loop device', { make: async (l, disk) => ({ device: await makeDirectLoop(l, disk) }) }],
   ['a device-mapper device over a loop device', {
     make: async (l, disk) => ({ device: await makeLinear(l, 'over', await makeDirectLoop(l, disk), 90 * MIB + SECTOR) }),

@@ -1,7 +1,7 @@
 /** A filter may pass a bio, complete it, or keep it and send it on later: the block layer does not lose track of it.
  *  Method: a probe does each of these, while the disk's file on the host, the counters of sysfs and the user are watched. */
 import {
-  attachProbe, eventually, expect, fio, loadProbe, makeTestDisk, openGate, startLoad, test, type Device, type Lab, type Probe, type ProbeMode,
+  attachProbe, eventually, expect, fio, loadProbe, makeTestDisk, openGate, startLoad, steeredLab, test, untilStill, type Device, type Lab, type Probe, type ProbeMode,
 } from '../fixtures/index.js';
 
 const KIB = 1024;
@@ -143,6 +143,27 @@ for (const mode of ways) {
     expect(await inflight(l, disk)).toEqual([0, 0]);
   });
 }
+
+test('a filter is told that a bio is done when the last of the parts is that it was split into', { meta: { spec: ['FLT-08', 'FLT-13'] } }, async ({ lab }) => {
+  const l = await steeredLab(lab);
+  await loadProbe(l);
+  const data = l.disk('data');
+  await l.sh('echo 4 > "/sys/block/$1/queue/max_sectors_kb"', data.name);
+  const probe = await attachProbe(l, data);
+  await probe.set('pass', { hook: true });
+  for (const part of [0, 7, 15]) {
+    const hold = l.programmable('data').hold({ kind: 'write', sector: part * 8, sectors: 8 });
+    const before = (await probe.counts()).done;
+    const write = data.write(0, new Uint8Array(64 * KIB).fill(part + 1));
+    await hold.next();
+    await untilStill(l, 'blkio', write);
+    expect((await probe.counts()).done - before, `part ${part} is held`).toBe(0);
+    hold.close();
+    hold.release();
+    await write;
+    expect((await probe.counts()).done - before).toBe(1);
+  }
+});
 
 test('a writer that does not wait gets EAGAIN from a filter that would sleep, and its data is not written', { meta: { spec: ['FLT-08', 'FLT-13'] } }, async ({ lab }) => {
   const l = await lab();

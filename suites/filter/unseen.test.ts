@@ -1,7 +1,7 @@
 /** What never becomes a bio of the device is not seen by its filter: each way is pinned down here, and where it is open by design,
  *  the filter is refused. Method: write that way, see that the data is on the device and that the probe, or the map, has nothing. */
 import {
-  attachProbe, dataDisk, expect, hotDisk, loadProbe, makeLinear, makePartitions, makeTestDisk, secondDisk, storeDisk, test, tool, type Device,
+  attachProbe, dataDisk, expect, hotDisk, loadProbe, makeLinear, makeMd, makePartitions, makeTestDisk, secondDisk, storeDisk, test, tool, type Device,
 } from '../fixtures/index.js';
 
 const KIB = 1024;
@@ -77,3 +77,17 @@ test('a filter below a device-mapper device sees what comes from above, and what
   await below.write(2 * MIB, new Uint8Array(4 * KIB).fill(7));
   expect((await probe.log()).filter(({ kind }) => kind === 'write').map(({ offset }) => offset)).toEqual([MIB, 2 * MIB]);
 });
+
+// These send on the bio that they were given; others make a new one.
+for (const level of ['linear', '0']) {
+  test(`filters of the members of an md array of level ${level} see what its own filter has seen, once each`, { meta: { spec: ['FLT-12', 'FLT-14'] } }, async ({ lab }) => {
+    const l = await lab({ disks: [dataDisk, secondDisk, storeDisk] });
+    await loadProbe(l);
+    const members = [l.disk('data'), l.disk('second')];
+    const array = await makeMd(l, 'build', [`--level=${level}`, ...(level === '0' ? ['--chunk=64'] : [])], ...members);
+    const probes = [await attachProbe(l, array), await attachProbe(l, members[0] as Device), await attachProbe(l, members[1] as Device, 'probe2')];
+    const last = Math.floor(await array.size() / (128 * KIB)) * 128 * KIB - 128 * KIB;
+    for (const offset of [0, 64 * KIB, last, last + 64 * KIB]) await array.write(offset, new Uint8Array(4 * KIB).fill(7));
+    expect((await Promise.all(probes.map((probe) => probe.counts()))).map(({ write }) => write)).toEqual([4, 2, 2]);
+  });
+}

@@ -87,6 +87,22 @@ test('detaching waits for the writer that sleeps in the filter, and whose data t
   expect(await probeTotals(l)).toEqual({ attached: 1, detached: 1, released: 1 });
 });
 
+test('a write that is still in a filter that goes is seen by the one that has come meanwhile, and by that one once', { meta: { spec: ['FLT-09', 'FLT-13'] } }, async ({ lab }) => {
+  const l = await lab();
+  await loadProbe(l);
+  const disk = l.disk('data');
+  const old = await attachProbe(l, disk);
+  const sleeper = await startSleeper(disk, old, 'wait');
+  const detached = disk.detach('probe');
+  await eventually('the attribute without the filter', () => disk.sysfsFilter(), (name) => name === '\n');
+  const probe = await attachProbe(l, disk, 'probe2');
+  expect(await probe.counts()).toMatchObject({ write: 0 });
+  await openGate(l);
+  await detached;
+  expect(await sleeper.ended).toBeNull();
+  expect(await probe.counts()).toMatchObject({ write: 1 });
+});
+
 test('a disk that is deleted waits for the writer that sleeps in its filter, and for nothing else', { meta: { spec: ['FLT-09', 'FLT-10'] } }, async ({ lab }) => {
   const { l, hot, probe } = await probeHot(lab);
   const sleeper = await startSleeper(hot, probe, 'wait');

@@ -1,7 +1,7 @@
 /** Bugs of other snapshot drivers that put wrong data into backups: what their users saw, and whether it would be seen here.
  *  Method: the layout and the order of events of each report, then the image, sector by sector, against the device at the cut. */
 import {
-  CHUNK, dataDisk, driverLog, expect, expectFrozen, fio, freezeSteered, makeLinear, makePartitions, makeTestDisk, mountExt4,
+  CHUNK, dataDisk, driverLog, expect, expectFrozen, fio, freezeSteered, makeLinear, makeMd, makePartitions, makeTestDisk, mountExt4,
   secondDisk, startAio, storeDisk, test, thirdDisk, writeElsewhere, type Device, type Lab,
 } from '../fixtures/index.js';
 
@@ -36,12 +36,7 @@ const striped: Readonly<Record<string, (l: Lab) => Promise<Device>>> = {
     l.defer(() => l.sh('dmsetup remove --noudevsync stripes'));
     return l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor stripes')}`);
   },
-  'a RAID 0': async (l) => {
-    const create = 'mdadm --create /dev/md0 --level=0 --raid-devices=2 --metadata=1.2 --chunk=64 --run "$1" "$2"';
-    await l.sh(`${create} > /dev/null 2>&1`, l.disk('second').path, l.disk('third').path);
-    l.defer(() => l.sh('mdadm --stop /dev/md0 2>/dev/null'));
-    return l.device('/dev/md0');
-  },
+  'a RAID 0': (l) => makeMd(l, 'create', ['--level=0', '--chunk=64'], l.disk('second'), l.disk('third')),
 };
 
 // dattobd, fixed by 49826d1 and 04332d6: the bio was walked after the driver below had advanced it.

@@ -1,7 +1,7 @@
 /** The difference storage may not lie on a device of its snapshot, however it comes to lie there.
  *  Method: stack what can be stacked, offer its top as storage, and add what is at its bottom; one beside it may be added. */
 import {
-  dataDisk, expect, makeDm, makeLinear, makeLoop, makePartitions, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab,
+  dataDisk, expect, makeDm, makeLinear, makeLoop, makeMd, makePartitions, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -9,15 +9,15 @@ const disks = [dataDisk, secondDisk, thirdDisk, storeDisk];
 /** Large enough a file that its end lies elsewhere than its start. */
 const params = { diff_storage_minimum: 6 * MIB / 512 };
 
-/** The stack is over `data`; a second leg, where there is one, is `second`, and comes first. */
+/** The stack is over `data`; a second leg, where there is one, is `second`. */
 interface Stack {
   readonly what: string;
   /** Makes it, and returns what is offered as storage. */
   readonly make: (l: Lab) => Promise<string>;
 }
 
-function twoLegs(l: Lab): Promise<Device> {
-  return makeDm(l, 'legs', `0 8192 linear ${l.disk('second').path} 0`, `8192 8192 linear ${l.disk('data').path} 0`);
+function twoLegs(l: Lab, first = 'second', last = 'data'): Promise<Device> {
+  return makeDm(l, 'legs', `0 8192 linear ${l.disk(first).path} 0`, `8192 8192 linear ${l.disk(last).path} 0`);
 }
 
 function crypt(l: Lab, below = l.disk('data')): Promise<Device> {
@@ -25,10 +25,8 @@ function crypt(l: Lab, below = l.disk('data')): Promise<Device> {
 }
 
 /** An array whose last member is the device. */
-async function md(l: Lab, ...options: readonly string[]): Promise<Device> {
-  await l.sh('mdadm --create /dev/md0 --raid-devices=2 --metadata=1.2 --run "$@" > /dev/null 2>&1', ...options, l.disk('second').path, l.disk('data').path);
-  l.defer(() => l.sh('mdadm --stop /dev/md0 2> /dev/null'));
-  return l.device('/dev/md0');
+function md(l: Lab, ...options: readonly string[]): Promise<Device> {
+  return makeMd(l, 'create', options, l.disk('second'), l.disk('data'));
 }
 
 /** A mounted ext4, and a file of it for storage. */
@@ -53,6 +51,7 @@ async function journalOn(l: Lab, journal: Device): Promise<string> {
 
 const stacks: readonly Stack[] = [
   { what: 'a device-mapper device that reaches it with its second half', make: async (l) => (await twoLegs(l)).path },
+  { what: 'a device-mapper device that reaches it with its first half', make: async (l) => (await twoLegs(l, 'data', 'second')).path },
   { what: 'a file on a device-mapper device that reaches it with its second half', make: async (l) => fileOn(l, await twoLegs(l)) },
   { what: 'a device-mapper device over a device-mapper device over it', make: async (l) => (await makeLinear(l, 'top', await twoLegs(l), 6 * MIB)).path },
   { what: 'an encrypted device over it', make: async (l) => (await crypt(l)).path },

@@ -71,6 +71,28 @@ for (const { what, how } of rescans) {
   });
 }
 
+test('a partition that its table wants larger than the disk is keeps its filter through a rescan', { meta: { spec: ['FLT-10', 'CBT-12'] } }, async ({ lab }) => {
+  const l = await lab({ disks });
+  const disk = l.disk('data');
+  const table = Buffer.alloc(512);
+  // No tool writes such a table: one entry of a DOS label, of type 0x83, from 1 MiB on, of 128 GiB.
+  table[450] = 0x83;
+  table.writeUInt32LE(MIB / 512, 454);
+  table.writeUInt32LE(0x10000000, 458);
+  table.writeUInt16LE(0xaa55, 510);
+  await disk.write(0, table);
+  await l.sh('blockdev --rereadpt "$1"', disk.path);
+  const part = l.device(`${disk.path}1`);
+  await l.attach(part);
+  const before = await part.cbtInfo();
+  expect(before.capacity).toBe(await disk.size() - MIB);
+
+  await l.sh('blockdev --rereadpt "$1"', disk.path);
+
+  expect(await part.sysfsFilter()).toBe('blksnap\n');
+  expect(await part.cbtInfo()).toEqual(before);
+});
+
 test('a partition that stays has the name that the new table gives it, and its users are told', { meta: { spec: ['FLT-10'] } }, async ({ lab }) => {
   const l = await lab({ disks });
   const disk = l.disk('data');
