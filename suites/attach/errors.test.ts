@@ -67,7 +67,9 @@ test('control with no filter attached, or by a wrong name, is ENOENT', { meta: {
   const option = Buffer.alloc(CBT_INFO_BYTES);
   expect(await filterCtl(l.guest, device.path, ctlCommand.cbtInfo, option)).toMatchObject({ error: 'ENOENT' });
   await l.attach(device);
-  expect(await filterCtl(l.guest, device.path, ctlCommand.cbtInfo, option, { name: 'other' })).toMatchObject({ error: 'ENOENT' });
+  for (const name of ['other', '', 'blksna', 'blksnapp']) {
+    expect(await filterCtl(l.guest, device.path, ctlCommand.cbtInfo, option, { name }), `"${name}"`).toMatchObject({ error: 'ENOENT' });
+  }
   expect(await filterCtl(l.guest, device.path, ctlCommand.cbtInfo, option)).toMatchObject({ error: null });
 });
 

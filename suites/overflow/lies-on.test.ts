@@ -16,8 +16,13 @@ interface Stack {
   readonly make: (l: Lab) => Promise<string>;
 }
 
-function twoLegs(l: Lab, first = 'second', last = 'data'): Promise<Device> {
-  return makeDm(l, 'legs', `0 8192 linear ${l.disk(first).path} 0`, `8192 8192 linear ${l.disk(last).path} 0`);
+/** One after the other, 4 MiB of each. */
+function legs(l: Lab, ...devices: readonly Device[]): Promise<Device> {
+  return makeDm(l, 'legs', ...devices.map(({ path }, index) => `${index * 8192} 8192 linear ${path} 0`));
+}
+
+function twoLegs(l: Lab): Promise<Device> {
+  return legs(l, l.disk('second'), l.disk('data'));
 }
 
 function crypt(l: Lab, below = l.disk('data')): Promise<Device> {
@@ -51,7 +56,11 @@ async function journalOn(l: Lab, journal: Device): Promise<string> {
 
 const stacks: readonly Stack[] = [
   { what: 'a device-mapper device that reaches it with its second half', make: async (l) => (await twoLegs(l)).path },
-  { what: 'a device-mapper device that reaches it with its first half', make: async (l) => (await twoLegs(l, 'data', 'second')).path },
+  // Who tries it out by writing its first and last sectors finds nothing.
+  { what: 'a device-mapper device that reaches it with its middle', make: async (l) => {
+    const loop = await makeLoop(l, 4 * MIB);
+    return (await legs(l, l.disk('second'), l.disk('data'), loop)).path;
+  } },
   { what: 'a file on a device-mapper device that reaches it with its second half', make: async (l) => fileOn(l, await twoLegs(l)) },
   { what: 'a device-mapper device over a device-mapper device over it', make: async (l) => (await makeLinear(l, 'top', await twoLegs(l), 6 * MIB)).path },
   { what: 'an encrypted device over it', make: async (l) => (await crypt(l)).path },
