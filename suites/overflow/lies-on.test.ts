@@ -16,13 +16,8 @@ interface Stack {
   readonly make: (l: Lab) => Promise<string>;
 }
 
-/** One after the other, 4 MiB of each. */
-function legs(l: Lab, ...devices: readonly Device[]): Promise<Device> {
-  return makeDm(l, 'legs', ...devices.map(({ path }, index) => `${index * 8192} 8192 linear ${path} 0`));
-}
-
 function twoLegs(l: Lab): Promise<Device> {
-  return legs(l, l.disk('second'), l.disk('data'));
+  return makeDm(l, 'legs', `0 8192 linear ${l.disk('second').path} 0`, `8192 8192 linear ${l.disk('data').path} 0`);
 }
 
 function crypt(l: Lab, below = l.disk('data')): Promise<Device> {
@@ -56,10 +51,11 @@ async function journalOn(l: Lab, journal: Device): Promise<string> {
 
 const stacks: readonly Stack[] = [
   { what: 'a device-mapper device that reaches it with its second half', make: async (l) => (await twoLegs(l)).path },
-  // Who tries it out by writing its first and last sectors finds nothing.
-  { what: 'a device-mapper device that reaches it with its middle', make: async (l) => {
-    const loop = await makeLoop(l, 4 * MIB);
-    return (await legs(l, l.disk('second'), l.disk('data'), loop)).path;
+  // Who tries it out by writing its start, its middle and its end finds nothing.
+  { what: 'a device-mapper device of three parts that reaches it with its second MiB', make: async (l) => {
+    const loop = await makeLoop(l, 6 * MIB);
+    const parts = [`0 2048 linear ${l.disk('second').path} 0`, `2048 2048 linear ${l.disk('data').path} 0`, `4096 12288 linear ${loop.path} 0`];
+    return (await makeDm(l, 'parts', ...parts)).path;
   } },
   { what: 'a file on a device-mapper device that reaches it with its second half', make: async (l) => fileOn(l, await twoLegs(l)) },
   { what: 'a device-mapper device over a device-mapper device over it', make: async (l) => (await makeLinear(l, 'top', await twoLegs(l), 6 * MIB)).path },
