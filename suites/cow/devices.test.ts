@@ -1,7 +1,7 @@
 /** Copy-on-write holds on every kind of device.
  *  Method: make the device in the guest, fill it, take, rewrite it with fio, compare each sector of the image. */
 import type { Device } from '../fixtures/index.js';
-import { dataDisk, expect, fio, hotDisk, largeSectorDisk, makeDm, makeMd, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
+import { dataDisk, expect, fio, hotDisk, largeSectorDisk, makeDm, makeLoop, makeMd, secondDisk, storeDisk, test, type Lab } from '../fixtures/index.js';
 
 interface Kind {
   readonly what: string;
@@ -21,12 +21,7 @@ const kinds: readonly Kind[] = [
   } },
   { what: 'a SCSI disk', make: async (l) => l.disk('hot') },
   { what: 'a disk with sectors of 4 KiB', make: async (l) => l.disk('four') },
-  { what: 'a loop device', make: async (l) => {
-    await l.sh('truncate -s 12M /tmp/backing');
-    const path = await l.sh('losetup --show -f /tmp/backing');
-    l.defer(() => l.sh('losetup -d "$1"', path));
-    return l.device(path);
-  } },
+  { what: 'a loop device', make: (l) => makeLoop(l, 12 * 1024 * 1024) },
   { what: 'a device-mapper linear device over two disks', make: (l) => makeDm(l, 'pair', `0 10001 linear ${l.disk('data').path} 7`, `10001 20000 linear ${l.disk('second').path} 0`) },
   { what: 'an md raid1', make: async (l) => {
     await l.sh('insmod /lib/modules/$(uname -r)/raid1.ko 2>/dev/null || true');

@@ -2,27 +2,21 @@
  *  Method: the disk at the bottom holds a write; take begins, and is seen to sleep on. Then the held write is let go, and the image is
  *  read twice, a write to the same place in between. */
 import {
-  aio, CHUNK, earlyImage, expect, makeLinear, makeMd, makePartitions, makeSteered, startAio, test, untilStill, type Device, type Lab, type SteeredOptions,
+  aio, CHUNK, earlyImage, expect, makeLinear, makeLoopOver, makeMd, makePartitions, makeSteered, startAio, test, untilStill, type Device, type SteeredOptions,
 } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
 const at = (chunk: number, sector = 0): number => chunk * CHUNK + sector * SECTOR;
 
-async function makeDirectLoop(l: Lab, disk: Device): Promise<Device> {
-  const path = await l.sh('losetup --direct-io=on --show -f "$1"', disk.path);
-  l.defer(() => l.sh('losetup -d "$1"', path));
-  return l.device(path);
-}
-
 const devices: readonly (readonly [what: string, options: SteeredOptions])[] = [
   ['a disk', {}],
   ['a partition', { make: async (l, disk) => ({ device: (await makePartitions(l, disk, [{ start: 2049 * SECTOR, length: 64 * MIB + SECTOR }]))[0] as Device }) }],
   ['a device-mapper device', { make: async (l, disk) => ({ device: await makeLinear(l, 'over', disk, 90 * MIB + SECTOR) }) }],
   ['an md linear device', { make: async (l, disk) => ({ device: await makeMd(l, 'build', ['--level=linear'], disk, l.disk('second')) }) }],
-  ['a loop device', { make: async (l, disk) => ({ device: await makeDirectLoop(l, disk) }) }],
+  ['a loop device', { make: async (l, disk) => ({ device: await makeLoopOver(l, disk) }) }],
   ['a device-mapper device over a loop device', {
-    make: async (l, disk) => ({ device: await makeLinear(l, 'over', await makeDirectLoop(l, disk), 90 * MIB + SECTOR) }),
+    make: async (l, disk) => ({ device: await makeLinear(l, 'over', await makeLoopOver(l, disk), 90 * MIB + SECTOR) }),
   }],
 ];
 

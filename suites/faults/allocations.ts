@@ -9,7 +9,7 @@
  *  A function says what is wrong by `wrong WORDS`. $data and $store are disks; $1 and so on are the step's own. */
 import {
   allowFaults, behind, controlCommand, createArgument, ctlArgument, ctlCommand, dirtyArgument, expect, FAILALLOC, filterCommand, filterName, hitOf,
-  IMAGE_OF, LIST_IMAGES, mapArgument, mountExt4, watchAllocations, type CtlOptions, type Device, type FaultPoint, type Lab,
+  IMAGE_OF, LIST_IMAGES, makeDm, mapArgument, mountExt4, watchAllocations, type CtlOptions, type Device, type FaultPoint, type Lab,
 } from '../fixtures/index.js';
 import { xxh32 } from '../oracle/xxh32.js';
 
@@ -71,11 +71,8 @@ async function onExt4(l: Lab): Promise<void> {
 }
 
 /** A device-mapper device at a place of data. */
-async function linear(l: Lab, name: string, start: number, length: number): Promise<Device> {
-  const table = `0 ${length / 512} linear ${l.disk('data').path} ${start / 512}`;
-  await l.sh('dmsetup create --noudevsync --noudevrules "$1" --table "$2"', name, table);
-  l.defer(() => l.sh('dmsetup remove --noudevsync "$1"', name));
-  return l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor "$1"', name)}`);
+function linear(l: Lab, name: string, start: number, length: number): Promise<Device> {
+  return makeDm(l, name, `0 ${length / 512} linear ${l.disk('data').path} ${start / 512}`);
 }
 
 /** A mounted file system whose device grew since it was attached, and a plain device. */

@@ -1,7 +1,6 @@
 /** What goes in gone.ts, and how: pulled, deleted, replaced, detached, killed, and two of these at once. */
 import {
-  CHUNK, expect, faultDisks, makePartitions, startStuck, type Aio, type Device, type Lab, type LabOptions,
-  type Snapshot,
+  CHUNK, expect, faultDisks, makeLinear, makeLoopOver, makePartitions, startStuck, type Aio, type Device, type Lab, type LabOptions, type Snapshot,
 } from '../fixtures/index.js';
 
 export const SECTOR = 512;
@@ -104,16 +103,7 @@ const pullStorage = byUnplugging(({ storage }) => storage.disk);
 const pulledStore = (l: Lab): Promise<Storage> => Promise.resolve({ path: l.disk('pulledstore').path, disk: 'pulledStore' });
 
 async function linear(l: Lab): Promise<Original> {
-  const below = l.disk('data');
-  await l.sh('dmsetup create --noudevsync --noudevrules gone --table "0 $2 linear $1 0"', below.path, `${16 * MIB / SECTOR}`);
-  l.defer(() => l.sh('dmsetup info gone >/dev/null 2>&1 && dmsetup remove --noudevsync gone || true'));
-  return { device: l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor gone')}`), disk: 'data', start: 0 };
-}
-
-async function loopOver(l: Lab, disk: Device): Promise<Device> {
-  const path = await l.sh('losetup --direct-io=on --show -f "$1"', disk.path);
-  l.defer(() => l.sh('losetup "$1" >/dev/null 2>&1 && losetup -d "$1" || true', path));
-  return l.device(path);
+  return { device: await makeLinear(l, 'gone', l.disk('data'), 16 * MIB), disk: 'data', start: 0 };
 }
 
 const replaceByErrors: Begin = async ({ l }) => {
@@ -142,7 +132,7 @@ export const things: readonly Thing[] = [
   },
   {
     what: 'original: loop detached', takes: ['original'],
-    original: async (l) => ({ device: await loopOver(l, l.disk('data')), disk: 'data', start: 0 }),
+    original: async (l) => ({ device: await makeLoopOver(l, l.disk('data')), disk: 'data', start: 0 }),
     begin: [byCommand('exec losetup -d "$1"', ({ original }) => original.device.path)],
   },
   {
@@ -165,7 +155,7 @@ export const things: readonly Thing[] = [
   },
   {
     what: 'storage: loop detached', takes: [],
-    storage: async (l) => ({ path: (await loopOver(l, l.disk('store'))).path, disk: 'store' }),
+    storage: async (l) => ({ path: (await makeLoopOver(l, l.disk('store'))).path, disk: 'store' }),
     begin: [byCommand('exec losetup -d "$1"', ({ storage }) => storage.path)],
   },
   { what: 'the image\'s user killed', begin: [killUser], takes: [] },

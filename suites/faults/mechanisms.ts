@@ -1,5 +1,5 @@
 /** The mechanisms of the kernel that make I/O fail, one device of each: what the module promises does not depend on who fails it. */
-import { dataDisk, secondDisk, storeDisk, type Device, type Lab } from '../fixtures/index.js';
+import { dataDisk, makeDm, secondDisk, storeDisk, type Device, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 const SECTOR = 512;
@@ -30,13 +30,12 @@ export interface Mechanism {
 function mapped(name: string, good: (below: string, sectors: number) => string, bad: (op: 'read' | 'write', below: string, sectors: number) => string): Mechanism['make'] {
   return async (l) => {
     const [below, sectors] = [l.disk('second').path, DEVICE_BYTES / SECTOR];
-    await l.sh('dmsetup create --noudevsync --noudevrules broken --table "$1"', good(below, sectors));
-    l.defer(() => l.sh('dmsetup remove --noudevsync broken'));
+    const device = await makeDm(l, 'broken', good(below, sectors));
     const set = async (table: string): Promise<void> => {
       await l.sh('dmsetup load broken --table "$1"; dmsetup suspend --nolockfs broken; dmsetup resume --noudevsync broken', table);
     };
     return {
-      device: l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor broken')}`),
+      device,
       bad: BAD.sector,
       break: async (op) => { const table = bad(op, below, sectors); await set(table); return `${name}: ${table}`; },
       mend: () => set(good(below, sectors)),
@@ -64,11 +63,8 @@ async function makeItFail(l: Lab): Promise<Broken> {
 }
 
 async function dust(l: Lab): Promise<Broken> {
-  const [below, sectors] = [l.disk('second').path, DEVICE_BYTES / SECTOR];
-  await l.sh('dmsetup create --noudevsync --noudevrules broken --table "0 $2 dust $1 0 512"', below, `${sectors}`);
-  l.defer(() => l.sh('dmsetup remove --noudevsync broken'));
   return {
-    device: l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor broken')}`),
+    device: await makeDm(l, 'broken', `0 ${DEVICE_BYTES / SECTOR} dust ${l.disk('second').path} 0 512`),
     bad: BAD.sector,
     break: async () => {
       await l.sh('dmsetup message broken 0 addbadblock "$1"; dmsetup message broken 0 enable', `${BAD.sector + 100}`);

@@ -1,7 +1,7 @@
 /** Bugs of other snapshot drivers that put wrong data into backups: what their users saw, and whether it would be seen here.
  *  Method: the layout and the order of events of each report, then the image, sector by sector, against the device at the cut. */
 import {
-  CHUNK, dataDisk, driverLog, expect, expectFrozen, fio, freezeSteered, makeLinear, makeMd, makePartitions, makeTestDisk, mountExt4,
+  CHUNK, dataDisk, driverLog, expect, expectFrozen, fio, freezeSteered, makeDm, makeLinear, makeMd, makePartitions, makeTestDisk, mountExt4,
   secondDisk, startAio, storeDisk, test, thirdDisk, writeElsewhere, type Device, type Lab,
 } from '../fixtures/index.js';
 
@@ -30,12 +30,7 @@ test('a backup of a logical volume held data newer than its snapshot', {
 
 /** What bios are split for: a disk of stripes smaller than the write. */
 const striped: Readonly<Record<string, (l: Lab) => Promise<Device>>> = {
-  'a striped logical volume': async (l) => {
-    const create = 'dmsetup create --noudevsync --noudevrules stripes --table "0 65536 striped 2 128 $1 0 $2 0"';
-    await l.sh(create, l.disk('second').path, l.disk('third').path);
-    l.defer(() => l.sh('dmsetup remove --noudevsync stripes'));
-    return l.device(`/dev/dm-${await l.sh('dmsetup info -c --noheadings -o minor stripes')}`);
-  },
+  'a striped logical volume': (l) => makeDm(l, 'stripes', `0 65536 striped 2 128 ${l.disk('second').path} 0 ${l.disk('third').path} 0`),
   'a RAID 0': (l) => makeMd(l, 'create', ['--level=0', '--chunk=64'], l.disk('second'), l.disk('third')),
 };
 
