@@ -1,6 +1,7 @@
 /** A guest that panics, hangs or loses its QEMU ends the call at once, with the error that says whom it speaks against.
  *  Method: bring each death about for real, and watch a second guest go on. */
-import { expect, test } from '../fixtures/index.js';
+import { eventually, expect, test } from '../fixtures/index.js';
+import { outOfTime } from '../fixtures/out-of-time.js';
 import { doomedLab, rejection } from './guests.js';
 
 /** Far above what an answer takes, far below the 30 s that a call may last: only being told can end it by then. */
@@ -42,6 +43,19 @@ test('a command stuck in the kernel ends at its deadline as the product\'s failu
   expect(elapsedMs).toBeGreaterThanOrEqual(2000);
   expect(elapsedMs).toBeLessThan(2000 + AT_ONCE_MS);
   expect((await bystander.guest.run(['echo', 'alive'])).text()).toBe('alive');
+});
+
+test('of a test that is out of time, its guest tells the commands under way and the task that is stuck', async ({ settings, onTestFinished }) => {
+  const lab = await doomedLab({ settings, onTestFinished });
+  await lab.sh('dmsetup create stuck --table "0 2048 linear $1 0" && dmsetup suspend stuck', lab.disk('data').path);
+  const writing = lab.guest.run(['dd', 'if=/dev/zero', 'of=/dev/mapper/stuck', 'bs=4096', 'count=1', 'oflag=direct'], { timeoutMs: LONG_MS });
+  writing.catch(() => undefined);
+  await eventually('a writer that waits', () => lab.sh('ps -o stat,comm | grep -w dd || true'), (seen) => seen.startsWith('D'));
+
+  const { message } = await outOfTime([lab], [1500]);
+
+  expect(message).toMatch(/^a guest, there after 1\.5 s: it answers; commands under way: dd if=/);
+  expect(message).toMatch(/task:dd\b/);
 });
 
 test('a guest that answers nothing at all ends the call at its deadline and is told from a stuck command', async ({ settings, onTestFinished }) => {

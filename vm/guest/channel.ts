@@ -16,6 +16,7 @@ export interface RawResult {
 /** One command under way. */
 export class Call {
   readonly id: number;
+  readonly argv: readonly string[];
   readonly result: Promise<RawResult>;
   readonly #send: (frame: Buffer) => void;
   readonly #stdout: Buffer[] = [];
@@ -30,8 +31,9 @@ export class Call {
   #resolve!: (result: RawResult) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(id: number, keepsOutput: boolean, send: (frame: Buffer) => void) {
+  constructor(id: number, argv: readonly string[], keepsOutput: boolean, send: (frame: Buffer) => void) {
     this.id = id;
+    this.argv = argv;
     this.#keepsOutput = keepsOutput;
     this.#send = send;
     this.result = new Promise((resolve, reject) => {
@@ -137,7 +139,7 @@ export class Channel {
     argv: readonly string[], options: { readonly stdin: boolean; readonly pty?: boolean; readonly keepOutput?: boolean },
   ): Call {
     const id = this.#nextId++;
-    const call = new Call(id, options.keepOutput ?? true, (frame) => this.#send(frame));
+    const call = new Call(id, argv, options.keepOutput ?? true, (frame) => this.#send(frame));
     if (this.#failure) {
       call.fail(this.#failure);
       return call;
@@ -174,6 +176,11 @@ export class Channel {
 
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** The commands that have not ended. */
+  get underWay(): readonly (readonly string[])[] {
+    return [...this.#calls.values()].map(({ argv }) => argv);
   }
 
   #send(frame: Buffer): void {

@@ -8,7 +8,7 @@ import type { FullDiskSpec } from '../boot/spec.js';
 import type { ProgrammableDisk } from '../disk/programmable.js';
 import { HarnessError } from '../errors.js';
 import type { KernelBuild } from '../kernel/types.js';
-import { errorText, within } from '../units.js';
+import { errorText, formatArgv, within } from '../units.js';
 import type { Call, Channel } from './channel.js';
 import type { RunningCommand, RunOptions, StartOptions } from './command.js';
 import { GuestClosedError, GuestExitError, GuestLostError, GuestPanicError, GuestTimeoutError } from './errors.js';
@@ -227,6 +227,13 @@ export class Guest implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What it is doing, for who has waited in vain: whether it answers, the commands under way, and what the kernel says is stuck. */
+  async plight(): Promise<string> {
+    const underWay = this.#channel.underWay.map((argv) => formatArgv(argv)).join(', ') || 'none';
+    const answers = await guestAnswers(this.#channel);
+    return `it ${answers ? 'answers' : 'does not answer'}; commands under way: ${underWay}\n${await blockedTasks(this.#machine) || this.tail()}`;
   }
 
   /** The last console lines. */
