@@ -9,10 +9,11 @@ import { announceCanaries } from './canaries/fly.js';
 import { codeChecks } from './checks/code.js';
 import { kernelChecks } from './checks/kernel.js';
 import { runCheck } from './checks/run-check.js';
-import { parseCli, type CliOptions } from './cli/args.js';
+import { optionNames, parseCli, type CliOptions } from './cli/args.js';
 import { exitCodes, UsageError } from './cli/exit-codes.js';
 import { gateHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
+import { requireNoneTaken } from './cli/npm-options.js';
 import { installMissing } from './host/install.js';
 import { klogCheck, metAllowances } from './klog/check.js';
 import { finish } from './report/finish.js';
@@ -36,6 +37,7 @@ import { specCheck } from './spec/check.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(argv: readonly string[]): Promise<number> {
+  requireNoneTaken(optionNames, 'test');
   const options = parseCli(argv);
   if (options.command === 'help') {
     process.stdout.write(`${gateHelp}\n`);

@@ -4,11 +4,12 @@ import type { KernelLine } from '../vm/index.js';
 import { prepareGuests } from './build/prepare.js';
 import { checkChoices } from './build/choices.js';
 import { announceCanaries } from './canaries/fly.js';
-import { parseCli, type CliOptions } from './cli/args.js';
+import { optionNames, parseCli, type CliOptions } from './cli/args.js';
 import { commands } from './cli/commands.js';
 import { exitCodes } from './cli/exit-codes.js';
 import { startHelp } from './cli/help.js';
 import { runMain } from './cli/main.js';
+import { requireNoneTaken } from './cli/npm-options.js';
 import { exploreCommand } from './explore/command.js';
 import { doctor } from './host/doctor.js';
 import { installMissing } from './host/install.js';
@@ -44,6 +45,7 @@ import { specText } from './spec/text.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(argv: readonly string[]): Promise<number> {
+  requireNoneTaken(optionNames, 'start');
   if (argv[0] === 'mutants') return await mutantsCommand(root, argv.slice(1), findSuites);
   if (argv[0] === 'explore') return await exploreCommand(root, argv.slice(1));
   const options = parseCli(argv);
@@ -58,7 +60,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
     const { selection, left } = chooseTests(options, all);
-    if (options.command === 'list') return print(options.json ? listJson(selection) : listText(selection));
+    if (options.command === 'list') return print(options.json ? listJson(selection) : [listText(selection), ...left > 0 ? [leftOut(left)] : []].join('\n'));
     await installMissing(progress);
     if (left > 0) progress.say(leftOut(left));
     return await runSuites({ options, line, all, selection, isWhole: selection.tests.length + left === all.tests.length, session, progress });

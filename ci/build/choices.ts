@@ -10,10 +10,10 @@ import { didYouMean } from '../cli/nearest.js';
 export async function checkChoices({ line, flavour, moduleDir }: CliOptions): Promise<KernelLine> {
   const lines = await readLines();
   const found = lines.find(({ name }) => name === line);
-  if (found === undefined) throw new UsageError(`no kernel line "${line}": ${didYouMean(line, lines.map(({ name }) => name))}`);
+  if (found === undefined) throw new UsageError(`no kernel line "${line}": ${didYouMean(line, lines.map(({ name }) => name))}; kernel-patches/lines.yaml describes them`);
   if (!found.flavours.includes(flavour)) throw new UsageError(`no flavour "${flavour}" of ${line}: ${didYouMean(flavour, found.flavours)}`);
   if (moduleDir !== undefined && !isModule(moduleDir)) {
-    throw new UsageError(`--module ${moduleDir}: expected a folder with a Kbuild or Makefile`);
+    throw new UsageError(`--module ${moduleDir}: expected a folder with a Kbuild or Makefile${existsSync(moduleDir) ? '' : ', which does not exist'}`);
   }
   return found;
 }

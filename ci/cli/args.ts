@@ -6,7 +6,7 @@ import type { Shard } from '../select/plan.js';
 import { callersPath } from './callers-path.js';
 import { ownCommands, plainCommands } from './commands.js';
 import { UsageError } from './exit-codes.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean, nearest } from './nearest.js';
 
 export interface CliOptions {
   /** Suites, files, `file > test name` or name patterns, empty means all; for spec ids or groups, for merge reports or their
@@ -79,6 +79,10 @@ const canariesMax = 100;
 const shardsMax = 1000;
 const blankWord = 'a word cannot be blank: it is a suite, a file, "file > test name" or a part of a test\'s name; see --help';
 
+/** Of npm start and npm test, and of its commands with a command line of their own. */
+export const optionNames: readonly string[] = [
+  ...Object.keys(options), 'also', 'minutes', 'refresh', 'sample', 'sequence', 'steps', 'systematic', 'times', 'within'];
+
 export function parseCli(given: readonly string[]): CliOptions {
   const argv = helpFirst(given);
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
@@ -130,7 +134,8 @@ function parse(argv: readonly string[]) {
     if (word === '--') break;
     const name = /^--([^=]+)/.exec(word)?.[1];
     if (name === undefined || name in options) continue;
-    throw new UsageError(`unknown option --${name}: ${didYouMean(name, Object.keys(options))}`);
+    const near = nearest(name, Object.keys(options)).map((one) => `--${one}`).join(' or ');
+    throw new UsageError(`unknown option --${name}: ${near ? `did you mean ${near}?` : 'see --help'}`);
   }
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });

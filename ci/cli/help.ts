@@ -12,10 +12,10 @@ npm start -- mutants       proves that the tests can fail: plants known bugs, on
 
 Boots a patched kernel and proves what the filter and the blksnap module promise.
 Without arguments every suite runs, but for what takes long (--long). A name pattern is part of a test's name.
-"file > test name" is one test of a file, or those whose names have that part. "core" is what suites/core.yaml lists.
+"file > test name" is one test of a file (or suite), or those whose names have that part. "core" is what suites/core.yaml lists.
 The paths of --module and merge are meant from where you stand.
 
-  --list           list suites and tests with the spec ids they prove; boots nothing
+  --list           list suites and tests with the spec ids they prove (long ones with --long); boots nothing
   --spec COW-03    only tests that name this id of the spec, or one of a group (COW); may be given again
   --seed N         repeat the random choices of an earlier run (printed at its start)
   --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
@@ -36,7 +36,7 @@ The paths of --module and merge are meant from where you stand.
   --disk SIZE      a scratch disk of shell, may be repeated (default: two of 1G)
   --help           this text
 
-Exit codes: 0 all passed, 1 the product failed, 2 wrong usage, 3 the rig failed.
+Exit codes: 0 all passed, 1 the product failed, 2 wrong usage, 3 the rig failed, 130 interrupted.
 Results: results/latest/junit.xml`;
 
 export const gateHelp = `npm test -- [options]

@@ -12,11 +12,11 @@ export function nearest(typed: string, names: readonly string[]): string[] {
     .map(({ name }) => name);
 }
 
-/** "x"? Did you mean "y"? For messages; says what exists when nothing is near. */
-export function didYouMean(typed: string, names: readonly string[]): string {
+/** "x"? Did you mean "y"? For messages; says what exists when nothing is near, or what shows it. */
+export function didYouMean(typed: string, names: readonly string[], shown = '--list'): string {
   const near = nearest(typed, names);
   if (near.length > 0) return `did you mean ${near.join(' or ')}?`;
-  return names.length > 0 && names.length <= 12 ? `there is: ${names.join(', ')}` : 'see --list';
+  return names.length > 0 && names.length <= 12 ? `there is: ${names.join(', ')}` : `see ${shown}`;
 }
 
 function distanceTo(wanted: string, name: string): number {

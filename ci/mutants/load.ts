@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../cli/exit-codes.js';
 import { didYouMean } from '../cli/nearest.js';
-import { groupOf } from '../spec/filter.js';
+import { means } from '../spec/filter.js';
 import type { Spec } from '../spec/load.js';
 import { parseHead, type MutantHead } from './head.js';
 
@@ -38,8 +38,8 @@ export function readMutants(root: string, { behaviours }: Pick<Spec, 'behaviours
 export function selectMutants(words: readonly string[], all: readonly Mutant[]): readonly Mutant[] {
   if (words.length === 0) return all;
   const chosen = new Set(words.flatMap((word) => {
-    const found = matches(word.replace(`${mutantsFolder}/`, '').replace(/\.patch$/, ''), all);
-    if (found.length === 0) throw new UsageError(`"${word}" is no mutant and no id that one names: ${didYouMean(word, all.map(({ name }) => name))}`);
+    const found = matches(word.replace(/^\.\//, '').replace(`${mutantsFolder}/`, '').replace(/\.patch$/, ''), all);
+    if (found.length === 0) throw new UsageError(`"${word}" is no mutant and no id that one names: ${didYouMean(word, all.map(({ name }) => name), 'mutants --list')}`);
     return found;
   }));
   return all.filter((mutant) => chosen.has(mutant));
@@ -47,6 +47,6 @@ export function selectMutants(words: readonly string[], all: readonly Mutant[]):
 
 function matches(word: string, all: readonly Mutant[]): readonly Mutant[] {
   const exact = all.filter(({ kind, name, specIds }) => kind === word || name === word || name.split('/')[1] === word
-    || specIds.some((id) => id === word.toUpperCase() || groupOf(id) === word));
+    || specIds.some((id) => means(word, id)));
   return exact.length > 0 ? exact : all.filter(({ name }) => name.includes(word));
 }

@@ -17,5 +17,5 @@ export function withoutLong({ tests, broken }: Selection): Shortened {
 }
 
 export function leftOut(tests: number): string {
-  return `${tests} tests that take long are left out: npm start -- faults runs those of the faults, --long all`;
+  return `${tests} tests that take long are left out: --long takes them along`;
 }

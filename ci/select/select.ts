@@ -1,4 +1,5 @@
-/** From the words on the command line to tests. A word is a suite, a file, `file > test name`, or part of a name. */
+/** From the words on the command line to tests. A word is a suite, a file, `file > test name`, `suite > test name` as
+ *  reports have it, or part of a name. */
 import { UsageError } from '../cli/exit-codes.js';
 import { didYouMean } from '../cli/nearest.js';
 import { means } from '../spec/filter.js';
@@ -40,8 +41,8 @@ function matches(word: string, tests: readonly KnownTest[], long: boolean): Know
   const byFile = tests.filter(({ file }) => isFile(word, file));
   if (byFile.length > 0) return byFile;
   const [filePart = '', ...nameParts] = word.split(' > ');
-  const inFile = tests.filter(({ file }) => isFile(filePart, file));
-  return inFile.length > 0 && nameParts.length > 0 ? byName(nameParts.join(' > '), inFile, true) : byName(word, tests, long);
+  const within = tests.filter(({ file, suite }) => isFile(filePart, file) || isSuite(filePart, suite));
+  return within.length > 0 && nameParts.length > 0 ? byName(nameParts.join(' > '), within, true) : byName(word, tests, long);
 }
 
 /** A full name means that test alone, though it may be part of longer names. A part of names means long tests only when they are
@@ -70,11 +71,12 @@ function isFile(word: string, file: string): boolean {
 
 function unknown(word: string, { tests }: Collected, commands: readonly string[]): string {
   const [filePart = '', ...nameParts] = word.split(' > ');
-  const inFile = tests.filter(({ file }) => isFile(filePart, file));
-  if (inFile.length > 0) {
-    const files = [...new Set(inFile.map(({ file }) => file))].join(' or ');
+  const [inFile, inSuite] = [tests.filter(({ file }) => isFile(filePart, file)), tests.filter(({ suite }) => isSuite(filePart, suite))];
+  const within = inFile.length > 0 ? inFile : inSuite;
+  if (within.length > 0) {
+    const places = inFile.length > 0 ? [...new Set(inFile.map(({ file }) => file))].join(' or ') : filePart;
     const name = nameParts.join(' > ');
-    return `"${name}" is no test of ${files}: ${didYouMean(name, inFile.map((one) => one.name))}`;
+    return `"${name}" is no test of ${places}: ${didYouMean(name, within.map((one) => one.name))}`;
   }
   const isOfSpec = tests.some(({ specIds }) => specIds.some((id) => means(word, id)));
   if (isOfSpec) return `"${word}" is an id of the spec, or a group of them: use --spec ${word.toUpperCase()}`;

@@ -23,7 +23,7 @@ export function filterSpec(spec: Spec, words: readonly string[]): Spec {
   const unknown = words.find((word) => !spec.behaviours.some(({ id }) => means(word, id)));
   if (unknown !== undefined) {
     const known = idsAndGroups(spec.behaviours.map(({ id }) => id));
-    throw new UsageError(`"${unknown}" is no id or group of the table: ${didYouMean(unknown, known)}`);
+    throw new UsageError(`"${unknown}" is no id or group of the table: ${didYouMean(unknown, known, 'npm start -- spec')}`);
   }
   return { ...spec, behaviours: spec.behaviours.filter(({ id }) => words.some((word) => means(word, id))) };
 }

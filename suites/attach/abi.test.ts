@@ -1,4 +1,4 @@
-/** Structures are exactly as long as uapi.md says, and their padding is zero.
+/** Structures are exactly as long as the wire format says, and their padding is zero.
  *  Method: raw calls with arguments full of 0xAA. */
 import {
   behind, controlCommand, ctlCommand, dataDisk, expect, FILLER, filterCommand, filterCtl, filterName, ioctl, test, type IoctlAnswer,

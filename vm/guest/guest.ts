@@ -229,11 +229,12 @@ export class Guest implements AsyncDisposable {
     return this.close();
   }
 
-  /** What it is doing, for who has waited in vain: whether it answers, the commands under way, and what the kernel says is stuck. */
+  /** What it is doing, for who has waited in vain: whether it answers, its commands, and what the kernel says is stuck. */
   async plight(): Promise<string> {
     const underWay = this.#channel.underWay.map((argv) => formatArgv(argv)).join(', ') || 'none';
     const answers = await guestAnswers(this.#channel);
-    return `it ${answers ? 'answers' : 'does not answer'}; commands under way: ${underWay}\n${await blockedTasks(this.#machine) || this.tail()}`;
+    const stuck = await blockedTasks(this.#machine);
+    return `it ${answers ? 'answers' : 'does not answer'}; commands under way: ${underWay}\n${stuck || this.tail()}`;
   }
 
   /** The last console lines. */

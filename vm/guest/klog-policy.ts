@@ -1,6 +1,7 @@
 /** Reads a policy on the kernel log: which lines fail a test, and which of them are allowed until when.
  *  What is wrong in it is said with file, line and what was expected. */
 import { readFile } from 'node:fs/promises';
+import { aLineName, lineName } from '../kernel/line-name.js';
 import { readYaml, type YamlNode, type YamlReader } from '../yaml.js';
 
 export interface SplatPattern {
@@ -71,7 +72,7 @@ function readAllowance(reader: YamlReader, node: YamlNode): Allowance {
     pattern: regExp(reader, fields.pattern, ''),
     reason: words(reader, fields.reason),
     owner: words(reader, fields.owner),
-    line: reader.text(fields.line, 'a kernel line such as "6.12", in quotes', /^\d+\.\d+$/),
+    line: reader.text(fields.line, aLineName, lineName),
     expires,
     flavours: fields.flavours && reader.list(fields.flavours, 'a list of flavours').map((one) => words(reader, one)),
   };

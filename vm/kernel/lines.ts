@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../errors.js';
 import { readYaml, type YamlNode, type YamlReader } from '../yaml.js';
+import { aLineName, lineName } from './line-name.js';
 
 export type KernelSource =
   | { readonly kind: 'debian'; readonly package: string }
@@ -35,8 +36,8 @@ export function parseLines(text: string, path: string): KernelLine[] {
   const { contents, reader } = readYaml(text, path);
   const entries = reader.entries(contents, 'a map from kernel lines to their descriptions');
   const lines = entries.map(([name, value, key]): KernelLine => {
-    if (!/^\d+\.\d+(-[\w.-]+)?$/.test(name)) {
-      throw reader.error(key, 'a kernel line such as "6.12" or "6.12-mine", in quotes', JSON.stringify(name));
+    if (!lineName.test(name)) {
+      throw reader.error(key, aLineName, JSON.stringify(name));
     }
     const fields = reader.fields(value, ['source', 'patches', 'flavours']);
     const patches = reader.text(fields.patches, 'the path of a folder', /./);

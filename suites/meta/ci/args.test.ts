@@ -92,7 +92,7 @@ describe('parseCli', () => {
   });
 
   test.for([
-    [['--sed', '1'], /unknown option --sed: did you mean seed/],
+    [['--sed', '1'], /unknown option --sed: did you mean --seed/],
     [['--seed', 'x'], /--seed takes a whole number from 0 to 4294967295, got "x"/],
     [['--seed', '4294967296'], /whole number/],
     [['--jobs', '0'], /--jobs takes a whole number from 1/],

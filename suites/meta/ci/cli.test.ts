@@ -25,7 +25,7 @@ describe('wrong usage ends with 2', { timeout: timeoutMs }, () => {
   test.for([
     ['start', ['--line', '6.13'], /no kernel line "6\.13": did you mean 6\.12\?/],
     ['start', ['--flavour', 'fst'], /no flavour "fst" of 6\.12: did you mean fast\?/],
-    ['start', ['--lisst'], /unknown option --lisst: did you mean list\?/],
+    ['start', ['--lisst'], /unknown option --lisst: did you mean --list\?/],
     ['start', ['no-such-suite-at-all'], /"no-such-suite-at-all" is no suite, file or test name/],
     ['test', ['cow'], /npm test runs everything/],
     ['test', ['--jobs', 'many'], /--jobs takes a whole number from 1 to 64, got "many"/],
@@ -34,6 +34,12 @@ describe('wrong usage ends with 2', { timeout: timeoutMs }, () => {
     expect(stderr).toMatch(message);
     expect(status).toBe(2);
     expect(stdout).toBe('');
+  });
+
+  test.for([['start', 'list'], ['start', 'spec'], ['test', 'seed']] as const)('npm %s --%s without the --, which npm keeps for itself', ([entry, name]) => {
+    vi.stubEnv(`npm_config_${name}`, 'true');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(run(entry, 'COW-03')).toMatchObject({ status: 2, stderr: expect.stringContaining(`put -- before options: npm ${entry} -- --${name}`) as string });
   });
 
   test('a path that is not there from where the user stands, with the place that was looked at', () => {

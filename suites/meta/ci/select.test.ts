@@ -33,6 +33,10 @@ test.for([
   ['MARKS ITS', 3],
   ['suites/cbt/marks.test.ts > a write marks its block', 1],
   ['suites/cow/image.test.ts > under load > the image stays', 1],
+  // As reports have it.
+  ['cow > under load > the image stays', 1],
+  ['cbt > a write marks its block', 1],
+  ['cbt > marks its', 2],
 ] as const)('"%s" selects %i tests', ([word, expected]) => {
   expect(select([word], all).tests).toHaveLength(expected);
 });
@@ -71,6 +75,7 @@ test('an unknown name within a file is refused with the nearest names of that fi
   expect(() => select(['cbt/marks.test.ts > a write makes its blok'], all))
     .toThrow(/^"a write makes its blok" is no test of suites\/cbt\/marks\.test\.ts: did you mean a write marks its block or /);
   expect(() => select(['cow/image > a write marks its block'], all)).toThrow(/there is: under load > the image stays$/);
+  expect(() => select(['cbt > a write makes its blok'], all)).toThrow(/ is no test of cbt: did you mean a write marks its block or /);
 });
 
 test.for([['CBT-02', 'CBT-02'], ['cbt-02', 'CBT-02'], ['CBT', 'CBT']] as const)('an id of the spec as a word, %s, is refused with --spec', ([word, id]) => {
