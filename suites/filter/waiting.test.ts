@@ -36,6 +36,13 @@ async function wake(l: Lab, probe: Probe, mode: 'wait' | 'keep'): Promise<void> 
   await (mode === 'wait' ? openGate(l) : probe.resume());
 }
 
+/** The device has lost the probe by then; whoever sleeps in it keeps the call from ending. */
+async function startDetach(device: Device): Promise<{ detached: Promise<void> }> {
+  const detached = device.detach('probe');
+  await eventually('the attribute without the filter', () => device.sysfsFilter(), (name) => name === '\n');
+  return { detached };
+}
+
 /** Each freezes the queue. */
 const freezes: readonly { readonly what: string; readonly freeze: (l: Lab, disk: Device, part: Device) => Promise<unknown> }[] = [
   { what: 'the scheduler is changed', freeze: (l, { name }) => l.sh('for s in mq-deadline none; do echo $s > "/sys/block/$1/queue/scheduler"; done', name) },
@@ -74,8 +81,7 @@ test('detaching waits for the writer that sleeps in the filter, and whose data t
   const disk = l.disk('data');
   const probe = await attachProbe(l, disk);
   const sleeper = await startSleeper(disk, probe, 'wait');
-  const detached = disk.detach('probe');
-  await eventually('the attribute without the filter', () => disk.sysfsFilter(), (name) => name === '\n');
+  const { detached } = await startDetach(disk);
   // Nobody else meets the filter any more.
   await disk.write(MIB, new Uint8Array(4096).fill(8));
   expect(sleeper.isAwake).toBe(false);
@@ -93,8 +99,7 @@ test('a write that is still in a filter that goes is seen by the one that has co
   const disk = l.disk('data');
   const old = await attachProbe(l, disk);
   const sleeper = await startSleeper(disk, old, 'wait');
-  const detached = disk.detach('probe');
-  await eventually('the attribute without the filter', () => disk.sysfsFilter(), (name) => name === '\n');
+  const { detached } = await startDetach(disk);
   const probe = await attachProbe(l, disk, 'probe2');
   expect(await probe.counts()).toMatchObject({ write: 0 });
   await openGate(l);
@@ -118,8 +123,7 @@ test('a disk that is deleted waits for the writer that sleeps in its filter, and
 test('a disk that is deleted while its filter is being detached waits for that, and is told of its end', { meta: { spec: ['FLT-09', 'FLT-10'] } }, async ({ lab }) => {
   const { l, hot, probe } = await probeHot(lab);
   const sleeper = await startSleeper(hot, probe, 'wait');
-  const detached = hot.detach('probe');
-  await eventually('the attribute without the filter', () => hot.sysfsFilter(), (name) => name === '\n');
+  const { detached } = await startDetach(hot);
   const { command: deleted, isWaiting } = await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', hot.name);
   expect(isWaiting).toBe(true);
   await openGate(l);
