@@ -81,7 +81,7 @@ const blankWord = 'a word cannot be blank: it is a suite, a file, "file > test n
 
 /** Of npm start and npm test, and of its commands with a command line of their own. */
 export const optionNames: readonly string[] = [
-  ...Object.keys(options), 'also', 'minutes', 'refresh', 'sample', 'sequence', 'steps', 'systematic', 'times', 'within'];
+  ...Object.keys(options), 'also', 'minutes', 'refresh', 'remember', 'sample', 'sequence', 'steps', 'systematic', 'times', 'within'];
 
 export function parseCli(given: readonly string[]): CliOptions {
   const argv = helpFirst(given);

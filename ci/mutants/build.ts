@@ -11,7 +11,7 @@ export interface Original extends Ready {
   readonly line: KernelLine;
   readonly flavour: string;
   readonly moduleDir: string;
-  /** Has the module compiled. */
+  /** Has the module compiled. What it builds stays until it builds the next. */
   readonly workshop: ModuleWorkshop;
 }
 

@@ -10,6 +10,7 @@ import { select, type Selection } from '../select/select.js';
 import { Progress } from '../session/progress.js';
 import { openSession } from '../session/session.js';
 import { readSpec } from '../spec/load.js';
+import { readKillers } from './killers.js';
 import { readMutants, selectMutants, type Mutant } from './load.js';
 import { mutantsHelp, parseMutantsCli, type MutantsOptions } from './options.js';
 import { refreshMutants } from './refresh.js';
@@ -32,7 +33,9 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
     if (options.refresh) return await refreshMutants(chosen, { line, moduleDir }, progress);
     const tests = await allTests(options, findTests);
     await installMissing(progress);
-    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: { all: tests, others: others(options, tests), times: options.times, withinMs: options.withinMs } });
+    const { times, withinMs } = options;
+    const how = { all: tests, others: others(options, tests), times, withinMs, killers: readKillers(root) };
+    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: how });
   } finally {
     await session.close();
   }

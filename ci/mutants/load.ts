@@ -10,6 +10,8 @@ import { parseHead, type MutantHead } from './head.js';
 export interface Mutant extends MutantHead {
   /** Kind and file name, such as `module/copy-after-write`. */
   readonly name: string;
+  /** By which it is known from one run to the next: the name, without what moves as the code does. */
+  readonly key: string;
   /** What the patch is applied to: the module, or the patched kernel. */
   readonly kind: 'module' | 'kernel';
   /** Path from the root of the repository. */
@@ -29,7 +31,8 @@ export function readMutants(root: string, { behaviours }: Pick<Spec, 'behaviours
     return files.map((base): Mutant => {
       const file = `${mutantsFolder}/${kind}/${base}`;
       const path = join(root, file);
-      return { name: `${kind}/${base.replace(/\.patch$/, '')}`, kind, file, path, ...parseHead(readFileSync(path, 'utf8'), file, ids) };
+      const name = `${kind}/${base.replace(/\.patch$/, '')}`;
+      return { name, key: name, kind, file, path, ...parseHead(readFileSync(path, 'utf8'), file, ids) };
     });
   });
 }

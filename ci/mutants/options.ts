@@ -16,6 +16,8 @@ export interface MutantsOptions extends CliOptions {
   readonly times: number;
   /** No test begins later on one mutant. */
   readonly withinMs: number;
+  /** Write down which test killed each. */
+  readonly remember: boolean;
   /** Rewrite patches that no longer fit to the letter. */
   readonly refresh: boolean;
 }
@@ -24,6 +26,7 @@ export interface MutantsOptions extends CliOptions {
 const systematicUsually = 200;
 const timesUsually = 2;
 const numbers = { '--systematic': [0, 100_000], '--sample': [1, 100_000], '--times': [1, 1000], '--within': [1, 86_400] } as const;
+const flags = ['--all', '--remember', '--refresh'] as const;
 type NumberName = keyof typeof numbers;
 
 /** Words behind `mutants`. Throws UsageError. */
@@ -36,7 +39,7 @@ export function parseMutantsCli(given: readonly string[]): MutantsOptions {
     const [word = '', value] = splitOption(argv[index] ?? '');
     if (word === '--also') also.push(valueOf(word, value ?? argv[++index]));
     else if (word in numbers) numbersGiven[word as NumberName] = numberOf(word as NumberName, value ?? argv[++index]);
-    else if (word !== '--all' && word !== '--refresh') rest.push(argv[index] ?? '');
+    else if (!(flags as readonly string[]).includes(word)) rest.push(argv[index] ?? '');
     else if (value !== undefined) throw new UsageError(`${word} takes no value, got "${value}"`);
   }
   const options = parseCli(rest);
@@ -49,6 +52,7 @@ export function parseMutantsCli(given: readonly string[]): MutantsOptions {
     // One seed unless another is asked for, so that what is known of which test sees what holds.
     seed: rest.some((word) => /^--seed\b/.test(word)) ? options.seed : 1,
     all: argv.includes('--all'),
+    remember: argv.includes('--remember'),
     refresh: argv.includes('--refresh'),
     also,
     systematic: numbersGiven['--systematic'] ?? (isChosen ? 0 : systematicUsually),
@@ -79,7 +83,8 @@ export const mutantsHelp = `npm start -- mutants [name | kind | spec id ...] [op
 
 Proves that the tests can fail. Each patch in suites/mutants/ plants one known bug in the module or in the kernel
 patches and names the ids of the spec whose tests must catch it. Each is built, and the tests that name one of its
-ids run on it until one fails, and fails again: it is killed. When none does it has survived, and the tests are blind
+ids run on it until one fails, and fails again: it is killed. The test that did so before
+comes first. When none does it has survived, and the tests are blind
 to that bug. Tests that kill are run on the unchanged code too: one that fails there as well proves nothing.
 Without names all of them are tried, and a number of systematic changes of the module: an operator, a constant, a
 dropped line, an error ignored. A survivor of those that nobody could tell from the code as it is is argued for in
@@ -93,6 +98,7 @@ suites/mutants/equivalent.yaml (where it does not exist, create it, with the top
   --times N        a test kills when it fails N times of N (default 2)
   --within S       seconds for the tests on one mutant (default 1200)
   --also cow       these suites, files or tests run too; may be given again
+  --remember       write down which test killed each, in suites/mutants/killers.yaml: it is tried first the next time
   --list           list mutants with their ids; builds nothing
   --refresh        rewrite the patches that fit only roughly since the code has moved on, and say which need a hand
   --spec COW-03    only mutants that name this id, or one of a group (COW); the same as the id as a word

@@ -11,7 +11,6 @@ import { ReportStore } from '../report/store.js';
 import type { Selection } from '../select/select.js';
 import type { Progress } from '../session/progress.js';
 import { announce, runTests } from '../session/run-tests.js';
-import { passSettings } from '../session/settings.js';
 import { namesOneOf } from './verdict.js';
 
 /** When a mutant's tests take longer, no further test begins. Tests have limits of their own. */
@@ -53,33 +52,42 @@ export async function runWhole(
 }
 
 export interface Hunt {
-  /** In this order; each part is begun when no test of the one before has killed. */
-  readonly parts: readonly Selection['tests'][];
+  /** Tried before all others, which may then not be needed. */
+  readonly first: Selection['tests'];
+  /** The others, in this order; each part is begun when no test of the one before has killed. */
+  readonly others: () => Promise<readonly Selection['tests'][]>;
   /** How often a test must fail, of as many tries, to have killed. */
   readonly times: number;
-  /** No test begins later. */
+  /** No test begins later, but for what `others` takes. */
   readonly withinMs: number;
 }
 
 /** Looks for a test that fails each time. One that fails once and then passes says nothing of the mutant: the hunt goes on. */
-export async function runUntilKilled(on: TestsOn, ready: Ready, { parts, times, withinMs }: Hunt): Promise<MutantRun> {
-  const startedMs = Date.now();
-  const deadlineMs = startedMs + withinMs;
+export async function runUntilKilled(on: TestsOn, ready: Ready, { first, others, times, withinMs }: Hunt): Promise<MutantRun> {
   const known = new Map<string, CaseReport>();
-  for (let round = 1; ; round++) {
-    const here = round === 1 ? on : { ...on, resultsDir: join(on.resultsDir, `round-${round}`) };
-    const left = parts.map((tests) => tests.filter(({ id }) => !known.has(id)));
-    const cases = await runSome(here, ready, left, deadlineMs, ({ state }) => state === 'failed');
-    const killer = cases.find(({ state }) => state === 'failed');
-    for (const one of cases) if (one.state !== 'pending') known.set(one.id, one);
-    const pending = cases.filter(({ state }) => state === 'pending');
-    if (killer === undefined) return { cases: [...known.values(), ...pending], killedAfterMs: undefined };
-    const killedAfterMs = Date.now() - startedMs;
-    const again = left.flat().filter(({ id }) => id === killer.id);
-    const seen = await failures({ ...here, resultsDir: join(here.resultsDir, 'again') }, ready, again, times - 1);
-    if (seen === times - 1) return { cases: [...known.values(), ...pending], killedAfterMs };
-    known.set(killer.id, { ...killer, state: 'error', problems: [{ ...sometimes, message: `failed ${seen + 1} times of ${seen + 2}` }] });
-  }
+  let rounds = 0;
+  const hunt = async (parts: readonly Selection['tests'][], leftMs: number): Promise<MutantRun> => {
+    const startedMs = Date.now();
+    for (;;) {
+      const here = ++rounds === 1 ? on : { ...on, resultsDir: join(on.resultsDir, `round-${rounds}`) };
+      const left = parts.map((tests) => tests.filter(({ id }) => !known.has(id)));
+      const cases = await runSome(here, ready, left, startedMs + leftMs, ({ state }) => state === 'failed');
+      const killer = cases.find(({ state }) => state === 'failed');
+      for (const one of cases) if (one.state !== 'pending') known.set(one.id, one);
+      const pending = cases.filter(({ state }) => state === 'pending');
+      if (killer === undefined) return { cases: [...known.values(), ...pending], killedAfterMs: undefined };
+      const killedAfterMs = withinMs - leftMs + Date.now() - startedMs;
+      const again = left.flat().filter(({ id }) => id === killer.id);
+      const seen = await failures({ ...here, resultsDir: join(here.resultsDir, 'again') }, ready, again, times - 1);
+      if (seen === times - 1) return { cases: [...known.values(), ...pending], killedAfterMs };
+      known.set(killer.id, { ...killer, state: 'error', problems: [{ ...sometimes, message: `failed ${seen + 1} times of ${seen + 2}` }] });
+    }
+  };
+  const startedMs = Date.now();
+  const quick = first.length > 0 ? await hunt([first], withinMs) : undefined;
+  if (quick?.killedAfterMs !== undefined) return quick;
+  const leftMs = startedMs + withinMs - Date.now();
+  return hunt(await others(), leftMs);
 }
 
 const sometimes = { blame: 'rig', isNamed: true, type: 'FailsSometimes', detail: '' } as const;
@@ -100,7 +108,7 @@ export async function runSome(
   const { root, options, resultsDir, runDir, progress, title } = on;
   mkdirSync(join(resultsDir, 'remains'), { recursive: true });
   const store = new ReportStore(resultsDir, { kernel: ready.kernel.release, flavour: options.flavour, seed: String(options.seed) });
-  passSettings({ ...options, ...ready, resultsDir, runDir, ...on.settings });
+  const settings = { ...options, ...ready, resultsDir, runDir, ...on.settings };
   let isOver = false;
   for (const tests of parts.filter(({ length }) => length > 0)) {
     if (isOver) {
@@ -118,7 +126,7 @@ export async function runSome(
     };
     const repeat = (file: string, name?: string) => repeatSuiteTest(file, name, options);
     await runTests({
-      root, project: 'suites', jobs: options.jobs, selection: { tests, broken: [] }, store, repeat, progress,
+      root, project: 'suites', jobs: options.jobs, settings, selection: { tests, broken: [] }, store, repeat, progress,
       observer: { title, onCaseEnd }, stop: stop.signal,
     });
     clearTimeout(timer);

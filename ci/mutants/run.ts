@@ -1,8 +1,8 @@
-/** Tries mutants one after the other, then the tests that killed them on the original, and reports. */
-import { rmSync } from 'node:fs';
+/** Tries mutants, a few at a time, then the tests that killed them on the original, and reports. */
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModuleWorkshop, temporaryFolder, type KernelLine } from '../../vm/index.js';
-import { prepareGuests } from '../build/prepare.js';
+import { prepareGuests, type Ready } from '../build/prepare.js';
 import { exitCodes } from '../cli/exit-codes.js';
 import { learnReach, type CanSee } from '../reach/learn.js';
 import { exitCodeOf, finish } from '../report/finish.js';
@@ -14,12 +14,14 @@ import { duration } from '../report/text.js';
 import type { Progress } from '../session/progress.js';
 import type { Session } from '../session/session.js';
 import type { Original } from './build.js';
+import { withResults, writeKillers } from './killers.js';
+import { onLanes, turnsOf } from './lanes.js';
 import type { Mutant } from './load.js';
 import type { MutantsOptions } from './options.js';
 import { applyToCase, mutantCase, mutantCaseId, mutantsCount, mutantsJson, mutantsTable, type MutantResult } from './results.js';
 import { runSome, type TestsOn } from './run-mutant.js';
 import { equivalentResult } from './systematic/argued.js';
-import { systematicMutants } from './systematic/series.js';
+import { keysOf, systematicMutants } from './systematic/series.js';
 import { resultOf, tryMutant, type Trial, type TrialTests } from './trial.js';
 
 const controlLimitMs = 60 * 60_000;
@@ -33,7 +35,7 @@ export interface MutantsRun {
   readonly session: Session;
   readonly progress: Progress;
   readonly chosen: readonly Mutant[];
-  readonly tests: TrialTests;
+  readonly tests: Omit<TrialTests, 'learn'>;
 }
 
 export async function runMutants(run: MutantsRun): Promise<number> {
@@ -47,42 +49,51 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   const repeat = repeatRun(['mutants', ...whole], options);
   const ready = await prepareGuests({ root, line, cli: options, store, progress, repeat });
   if (ready === undefined) return finish(store, options.json, progress);
-  const shopDir = temporaryFolder('workshop-');
-  const workshop = await ModuleWorkshop.open(ready.kernel, run.moduleDir, shopDir);
-  const original: Original = { ...ready, line, flavour: options.flavour, moduleDir: run.moduleDir, workshop };
   const on = (title: string): TestsOn => (
     { root, options, runDir: session.runDir, progress, title, resultsDir: join(resultsDir, 'mutants', title.replaceAll('/', '-')) });
 
-  const canSee = options.all || systematicCount(run) > 0 ? await learnSight(run, original, on('reach')) : undefined;
-  const trials: Trial[] = [];
+  const count = systematicCount(run);
+  const shopsDir = temporaryFolder('workshops-');
+  const lanes = await openLanes(run, ready, shopsDir, Math.min(options.jobs, chosen.length + count));
+  const onLane = { ...options, jobs: Math.floor(options.jobs / lanes.length) };
+  let learning: Promise<CanSee> | undefined;
+  const learn = options.all || count > 0 ? () => learning ??= learnSight(run, ready, on('reach')) : undefined;
+  const trials = new Map<number, Trial>();
   const argued: MutantResult[] = [];
   let failAnyway: ReadonlySet<string> = new Set();
-  const results = () => [...trials.map((trial) => resultOf(trial, failAnyway, options.all)), ...argued];
+  const resultAt = (trial: Trial) => resultOf(trial, failAnyway, options.all);
+  const results = () => [...[...trials].sort(([a], [b]) => a - b).map(([, trial]) => resultAt(trial)), ...argued];
   const write = () => record(results(), store, join(resultsDir, 'mutants.json'));
-  for (const mutant of chosen) {
-    trials.push(await tryMutant(mutant, original, on(mutant.name), { ...run.tests, canSee }));
-    progress.say(oneLine(results()[trials.length - 1]));
-    write();
-  }
-  for await (const next of systematicMutants(root, run.moduleDir, options.seed)) {
-    if (trials.length - chosen.length >= systematicCount(run)) break;
-    if ('why' in next) {
-      argued.push(equivalentResult(next.mutant, next.why));
-      continue;
-    }
-    const trial = await tryMutant(next.mutant, original, on(`systematic-${trials.length}`), { ...run.tests, canSee });
+  const systematic = systematicMutants(root, run.moduleDir, options.seed);
+  const turns = turnsOf({ written: chosen, systematic, count, onEquivalent: (mutant, why) => argued.push(equivalentResult(mutant, why)) });
+  let begun = 0;
+  await onLanes(lanes, turns, async (mutant, original) => {
+    const at = begun++;
+    const isWritten = chosen.includes(mutant);
+    const here = on(isWritten ? mutant.name : `systematic-${at}`);
+    const trial = await tryMutant(mutant, original, { ...here, options: onLane }, { ...run.tests, learn });
     // What does not compile is nobody's bug.
-    if (trial.run === undefined && trial.isUncompiled) continue;
-    trials.push(trial);
-    store.add(mutantCase(next.mutant, options, whole));
-    progress.say(oneLine(results()[trials.length - 1]));
+    if (!isWritten && trial.run === undefined && trial.isUncompiled) return turns.giveBack();
+    trials.set(at, trial);
+    if (!isWritten) store.add(mutantCase(mutant, options, whole));
+    progress.say(oneLine(resultAt(trial)));
     write();
-  }
+  }).finally(() => systematic.return(undefined));
   store.add(...argued.map(({ mutant }) => mutantCase(mutant, options, whole)));
-  failAnyway = await failingOnOriginal(trials, original, on('original'), run.tests.all);
+  failAnyway = await failingOnOriginal([...trials.values()], ready, on('original'), run.tests.all);
   write();
-  rmSync(shopDir, { recursive: true, force: true });
+  if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), keysOf(root, run.moduleDir)));
+  rmSync(shopsDir, { recursive: true, force: true });
   return tell(results(), store, options.json, progress);
+}
+
+/** Each lane tries one mutant at a time, has its part of the guests, and a place of its own to build in. */
+function openLanes({ moduleDir, line, options: { flavour } }: MutantsRun, ready: Ready, dir: string, count: number): Promise<Original[]> {
+  return Promise.all(Array.from({ length: count }, async (_, lane) => {
+    const own = join(dir, String(lane));
+    mkdirSync(own);
+    return { ...ready, line, flavour, moduleDir, workshop: await ModuleWorkshop.open(ready.kernel, moduleDir, own) };
+  }));
 }
 
 /** The words that choose all of this run again. */
@@ -102,17 +113,17 @@ function systematicCount({ options, chosen }: MutantsRun): number {
   return Math.max(0, Math.min(options.systematic, (options.sample ?? Infinity) - chosen.length));
 }
 
-function learnSight({ options, tests }: MutantsRun, original: Original, on: TestsOn): Promise<CanSee> {
+function learnSight({ options, tests, line, moduleDir }: MutantsRun, original: Ready, on: TestsOn): Promise<CanSee> {
   const toldDir = join(on.runDir, 'told');
   return learnReach({
-    root: on.root, seed: options.seed, tests: tests.all, progress: on.progress, toldDir, ...original, original,
+    root: on.root, seed: options.seed, tests: tests.all, progress: on.progress, toldDir, line, flavour: options.flavour, moduleDir, original,
     run: (ready, unknown) => runSome({ ...on, settings: { toldDir } }, ready, [unknown], Date.now() + learningLimitMs, () => false),
   });
 }
 
 /** Of the tests that failed on a mutant, those that do not pass on the original. */
 async function failingOnOriginal(
-  trials: readonly Trial[], original: Original, on: TestsOn, tests: TrialTests['all'],
+  trials: readonly Trial[], original: Ready, on: TestsOn, tests: TrialTests['all'],
 ): Promise<ReadonlySet<string>> {
   const failed = new Set(trials.flatMap(({ run }) => run?.cases ?? []).filter(({ state }) => state === 'failed').map(({ id }) => id));
   const suspects = tests.filter(({ id }) => failed.has(id));
@@ -142,8 +153,7 @@ function tell(results: readonly MutantResult[], store: ReportStore, isJson: bool
   return exitCode;
 }
 
-function oneLine(result: MutantResult | undefined): string {
-  if (result === undefined) return '';
+function oneLine(result: MutantResult): string {
   const after = result.killedAfterMs === undefined ? '' : ` after ${duration(result.killedAfterMs)}`;
   return `${result.mutant.name}: ${result.verdict}${after}  ${result.killedBy[0] ?? result.note ?? ''}  ${duration(result.wallMs)}`;
 }

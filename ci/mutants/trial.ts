@@ -1,14 +1,17 @@
 /** One mutant from its patch to what its tests say. Whatever keeps it from being tried is part of the outcome. */
 import { rmSync } from 'node:fs';
 import { bootGuest, BuildError, errorText, forgetCheckpoints, temporaryFolder } from '../../vm/index.js';
+import type { Ready } from '../build/prepare.js';
 import type { CanSee } from '../reach/learn.js';
+import type { KnownTest } from '../select/collect.js';
 import type { Selection } from '../select/select.js';
 import { buildMutant, type MutantBuild, type Original } from './build.js';
+import type { Killers } from './killers.js';
 import type { Mutant } from './load.js';
 import { asItApplies } from './refresh.js';
 import type { MutantResult } from './results.js';
 import { runUntilKilled, runWhole, type MutantRun, type TestsOn } from './run-mutant.js';
-import { judge, namesOneOf } from './verdict.js';
+import { judge, namesOneOf, testName } from './verdict.js';
 
 export interface Trial {
   readonly mutant: Mutant;
@@ -36,8 +39,10 @@ export interface TrialTests {
   readonly all: Selection['tests'];
   /** To be run besides those of the mutant's ids; undefined when one failure of these is enough. */
   readonly others: Selection['tests'] | undefined;
-  /** Leaves out tests that cannot see the mutant. */
-  readonly canSee?: CanSee | undefined;
+  /** Learns, once, to leave out tests that cannot see a mutant; undefined when none are to be left out. */
+  readonly learn: (() => Promise<CanSee>) | undefined;
+  /** Which test to try first. */
+  readonly killers: Killers;
   /** How often a test must fail to kill, and when the hunt for one ends. */
   readonly times: number;
   readonly withinMs: number;
@@ -46,27 +51,55 @@ export interface TrialTests {
 export async function tryMutant(mutant: Mutant, original: Original, on: TestsOn, tests: TrialTests): Promise<Trial> {
   const startedMs = Date.now();
   const folder = temporaryFolder('mutant-');
-  const sees = tests.canSee?.(await asItApplies(mutant, original)) ?? (() => true);
-  const seeing = tests.all.filter(sees);
-  const sight = tests.canSee && sightOf(mutant, tests.all, seeing);
   let ready: MutantBuild | undefined;
   try {
     ready = await makeReady(mutant, original, folder, on);
     const { kernel, module, moduleDir } = ready;
     const [here, built] = [{ ...on, settings: { moduleDir } }, { kernel, module }];
-    const own = seeing.filter((test) => namesOneOf(test, mutant.specIds));
-    const run = tests.others === undefined
-      ? await runUntilKilled(here, built, { parts: bySight(own, tests.canSee), times: tests.times, withinMs: tests.withinMs })
-      : await runWhole(here, built, mutant.specIds, seeing, tests.others.filter(sees));
-    return { mutant, run, broken: undefined, isUncompiled: false, sight, wallMs: Date.now() - startedMs };
+    const look = async () => lookAt(mutant, tests, await asItApplies(mutant, original));
+    const seen = await (tests.others === undefined ? kill(mutant, here, built, tests, look) : runAll(mutant, here, built, tests, look));
+    return { mutant, ...seen, broken: undefined, isUncompiled: false, wallMs: Date.now() - startedMs };
   } catch (error) {
     const isUncompiled = error instanceof BuildError && error.blame === 'product';
-    return { mutant, run: undefined, broken: errorText(error), isUncompiled, sight, wallMs: Date.now() - startedMs };
+    return { mutant, run: undefined, broken: errorText(error), isUncompiled, sight: undefined, wallMs: Date.now() - startedMs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
     // Dozens of megabytes each, made in a moment: not worth their place in the cache.
     if (ready !== undefined) await forgetCheckpoints(mutant.kind === 'kernel' ? ready.kernel.key : ready.module.key);
   }
+}
+
+interface Look {
+  readonly sees: (test: KnownTest) => boolean;
+  readonly canSee: CanSee | undefined;
+  readonly sight: Sight | undefined;
+}
+
+async function lookAt(mutant: Mutant, { all, learn }: TrialTests, patch: string): Promise<Look> {
+  const canSee = await learn?.();
+  const sees = canSee?.(patch) ?? (() => true);
+  return { sees, canSee, sight: canSee && sightOf(mutant, all, all.filter(sees)) };
+}
+
+type Seen = Pick<Trial, 'sight'> & { readonly run: MutantRun };
+
+/** First with the test that killed it before; only when that one does not, those are asked for that can see it. */
+async function kill({ specIds, key }: Mutant, on: TestsOn, ready: Ready, tests: TrialTests, look: () => Promise<Look>): Promise<Seen> {
+  const own = tests.all.filter((test) => namesOneOf(test, specIds));
+  const { times, withinMs, killers } = tests;
+  let sight: Sight | undefined;
+  const others = async () => {
+    const seen = await look();
+    sight = seen.sight;
+    return bySight(own.filter(seen.sees), seen.canSee);
+  };
+  const run = await runUntilKilled(on, ready, { first: own.filter((test) => testName(test) === killers.get(key)), others, times, withinMs });
+  return { run, sight };
+}
+
+async function runAll({ specIds }: Mutant, on: TestsOn, ready: Ready, { all, others = [] }: TrialTests, look: () => Promise<Look>): Promise<Seen> {
+  const { sees, sight } = await look();
+  return { run: await runWhole(on, ready, specIds, all.filter(sees), others.filter(sees)), sight };
 }
 
 /** Tests that reach little come first: they are about the place, and quick. */

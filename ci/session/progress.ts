@@ -1,4 +1,5 @@
-/** Progress of long steps: one live line on a terminal, an occasional plain line elsewhere. Goes to stderr. */
+/** Progress of long steps: one live line on a terminal, which steps that go on side by side share; an occasional plain line of each
+ *  elsewhere. Goes to stderr. */
 import { duration } from '../report/text.js';
 
 const plainIntervalMs = 15_000;
@@ -20,6 +21,8 @@ export class Progress {
   readonly #isColored: boolean;
   /** A live line stands there, to be wiped before anything else is written. */
   #hasLine = false;
+  /** What the live line says of each step that goes on. */
+  readonly #live = new Map<symbol, string>();
 
   constructor(stream: NodeJS.WriteStream = process.stderr, env: NodeJS.ProcessEnv = process.env) {
     this.#stream = stream;
@@ -35,6 +38,7 @@ export class Progress {
 
   step(name: string): Step {
     const startedMs = Date.now();
+    const own = Symbol(name);
     let shownMs = this.#isLive ? 0 : startedMs;
     let latest = '';
     const spent = () => duration(Date.now() - startedMs);
@@ -45,13 +49,18 @@ export class Progress {
         this.#stream.write(`... ${line}\n`);
         return;
       }
+      this.#live.set(own, line);
       this.#clear();
-      this.#stream.write(this.#fit(line));
+      this.#stream.write(this.#fit([...this.#live.values()].join(' | ')));
       this.#hasLine = true;
     };
     const ticker = setInterval(show, this.#isLive ? 1000 : plainIntervalMs).unref();
-    const end = (mark: string, color: number, note: string) => {
+    const stop = () => {
       clearInterval(ticker);
+      this.#live.delete(own);
+    };
+    const end = (mark: string, color: number, note: string) => {
+      stop();
       this.say(`${this.#paint(mark, color)} ${[name, note, spent()].filter((part) => part !== '').join('  ')}`);
     };
     if (this.#isLive) show();
@@ -63,7 +72,7 @@ export class Progress {
       done: (note = '') => end('ok  ', 32, note),
       fail: (note) => end('FAIL', 31, note),
       drop: () => {
-        clearInterval(ticker);
+        stop();
         this.#clear();
       },
     };

@@ -8,6 +8,7 @@ import type { Repeat } from '../report/repeat.js';
 import { loadingCase } from '../report/vitest-cases.js';
 import { caseId, type Variant } from '../report/variant.js';
 import type { Selection } from '../select/select.js';
+import type { SuiteSettings } from '../../suites/fixtures/settings.js';
 import type { Progress } from './progress.js';
 import { openVitest } from './vitest.js';
 
@@ -19,6 +20,8 @@ export interface TestRun {
   readonly store: ReportStore;
   readonly repeat: Repeat;
   readonly progress: Progress;
+  /** See VitestOptions. */
+  readonly settings?: Partial<SuiteSettings>;
   /** As which of several the tests run; undefined when they run once. */
   readonly variant?: Variant | undefined;
   /** Is told of each test as it ends, instead of lines being shown; only the live line shows the title. */
@@ -57,7 +60,7 @@ export async function runTests(run: TestRun): Promise<void> {
     },
   });
   reporter.onUserConsoleLog = (log) => progress.say(log.content.trimEnd());
-  const vitest = await openVitest(run.root, { project: run.project, jobs: run.jobs, reporter });
+  const vitest = await openVitest(run.root, { project: run.project, jobs: run.jobs, reporter, settings: run.settings });
   run.stop?.addEventListener('abort', () => void vitest.cancelCurrentRun('test-failure'), { once: true });
   try {
     if (run.stop?.aborted !== true) await vitest.runTestSpecifications(specificationsOf(vitest, selection), false);

@@ -1,6 +1,8 @@
 /** Vitest as a library: one instance to find tests, one to run them (workers take the environment at creation). */
 import { fileURLToPath } from 'node:url';
 import { createVitest, type Reporter, type Vitest } from 'vitest/node';
+import type { SuiteSettings } from '../../suites/fixtures/settings.js';
+import { environmentOf } from './settings.js';
 
 export interface VitestOptions {
   readonly project: 'meta' | 'suites';
@@ -8,14 +10,18 @@ export interface VitestOptions {
   readonly reporter?: Reporter;
   /** Default true: each test file has a process of its own. Only to find tests, which runs none, one is enough for all. */
   readonly isolate?: boolean;
+  /** For the workers of this instance alone, since others may run beside it; default what passSettings() told all. The flavour and
+   *  the driver must be those told to all. */
+  readonly settings?: Partial<SuiteSettings> | undefined;
 }
 
-export function openVitest(root: string, { project, jobs, reporter = {}, isolate = true }: VitestOptions): Promise<Vitest> {
+export function openVitest(root: string, { project, jobs, reporter = {}, isolate = true, settings }: VitestOptions): Promise<Vitest> {
   return withoutItsSignals(() => createVitest('test', {
     root,
     config: fileURLToPath(new URL('../vitest.config.ts', import.meta.url)),
     project: [project],
     maxWorkers: jobs,
+    ...(settings === undefined ? {} : { env: environmentOf(settings) }),
     isolate,
     reporters: [reporter],
     watch: false,

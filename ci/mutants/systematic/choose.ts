@@ -21,9 +21,14 @@ export function allChanges(sources: ReadonlyMap<string, string>): PlacedChange[]
   }));
 }
 
-/** Unique as long as the line stays as it is, wherever it moves. */
+/** For people, who look it up by its line. */
 export function changeName({ file, function: name, line, what, nth }: PlacedChange): string {
   return `systematic/${file}:${line} ${name}: ${what}${nth > 1 ? ` (${nth})` : ''}`;
+}
+
+/** Unique wherever the line moves, and as long as it stays as it is. */
+export function changeKey({ file, function: name, code, what, nth }: PlacedChange): string {
+  return `systematic/${file} ${name}: ${what}${nth > 1 ? ` (${nth})` : ''}: ${code}`;
 }
 
 export function inTurn(changes: readonly PlacedChange[], seed: number): PlacedChange[] {

@@ -5,7 +5,7 @@ import { attempt } from '../../../vm/index.js';
 import { phase } from '../apply.js';
 import type { Mutant } from '../load.js';
 import { applied } from './changes.js';
-import { allChanges, changeName, type PlacedChange } from './choose.js';
+import { allChanges, changeKey, changeName, type PlacedChange } from './choose.js';
 
 const timeoutMs = 60_000;
 
@@ -30,5 +30,6 @@ export async function makeMutant(change: PlacedChange, moduleDir: string, folder
   const breaks = `${change.what}: ${change.code}`;
   const path = join(folder, 'change.patch');
   writeFileSync(path, stdout);
-  return { name: changeName(change), kind: 'module', file: `module/${change.file}`, path, breaks, forWhom: '', howBad: '', specIds };
+  const [name, key] = [changeName(change), changeKey(change)];
+  return { name, key, kind: 'module', file: `module/${change.file}`, path, breaks, forWhom: '', howBad: '', specIds };
 }

@@ -183,7 +183,7 @@ describe('the verdict', () => {
 });
 
 describe('the report', () => {
-  const mutant = { name: 'module/tail', kind: 'module', file: 'suites/mutants/module/tail.patch', path: '/p', ...parseHead(patch, 'm', ids) } as const;
+  const mutant = { name: 'module/tail', key: 'module/tail', kind: 'module', file: 'suites/mutants/module/tail.patch', path: '/p', ...parseHead(patch, 'm', ids) } as const;
   const result = (cases: readonly CaseReport[] | undefined, isWhole = true, sight?: Trial['sight']) => resultOf({
     mutant, run: cases && { cases, killedAfterMs: 1500 }, broken: cases ? undefined : 'does not fit\nrefresh', isUncompiled: false, sight, wallMs: 2000,
   }, new Set(), isWhole);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { applied, findChanges } from '../../../../ci/mutants/systematic/changes.js';
-import { allChanges, changeName, inTurn } from '../../../../ci/mutants/systematic/choose.js';
+import { allChanges, changeKey, changeName, inTurn } from '../../../../ci/mutants/systematic/choose.js';
 import { parseEquivalents, readEquivalents, staleEquivalents, whyEquivalent } from '../../../../ci/mutants/systematic/equivalent.js';
 import { changesIn } from '../../../../ci/mutants/systematic/make.js';
 
@@ -74,9 +74,15 @@ test('a statement of several lines goes as a whole', () => {
 
 const sources = new Map([['b.c', text], ['a.c', text.replace('area_find', 'other')]]);
 
-test('names are unique', () => {
-  const names = allChanges(sources).map(changeName);
+test.for([['names', changeName], ['keys', changeKey]] as const)('%s are unique', ([, of]) => {
+  const names = allChanges(sources).map(of);
   expect(new Set(names).size).toBe(names.length);
+});
+
+test('a key stays where lines move', () => {
+  const moved = new Map([...sources].map(([file, source]) => [file, `\n\n${source}`]));
+  expect(allChanges(moved).map(changeKey)).toEqual(allChanges(sources).map(changeKey));
+  expect(allChanges(moved).map(changeName)).not.toEqual(allChanges(sources).map(changeName));
 });
 
 test('each function has its turn before one has its second, and the seed decides with which change', () => {
