@@ -2,7 +2,7 @@
 export * from './errors.js';
 export * from './guest/errors.js';
 export * from './units.js';
-export { readYaml, YamlReader, type YamlNode } from './yaml.js';
+export { readYaml, writeYaml, YamlReader, type YamlNode } from './yaml.js';
 export { bootGuest, machineKind, type BootOptions, type Stage } from './guest/boot.js';
 export { drivers, openGuest, type DriverName } from './guest/drivers.js';
 export { VirtmeMissingError } from './boot/vng/package.js';

@@ -1,5 +1,5 @@
 /** YAML written by hand, read with positions: what is wrong is said with file, line and what was expected. */
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, stringify, type Node } from 'yaml';
 import { ConfigError } from './errors.js';
 
 export type YamlNode = Node;
@@ -13,6 +13,11 @@ export function readYaml(text: string, path: string): { contents: YamlNode | nul
     throw new ConfigError(path, counter.linePos(problem.pos[0]).line, 'YAML', problem.message.split('\n')[0] as string);
   }
   return { contents, reader: new YamlReader(path, counter) };
+}
+
+/** Plain values as YAML that readYaml() reads again; each text on one line. */
+export function writeYaml(value: object): string {
+  return stringify(value, { lineWidth: 0 });
 }
 
 /** Typed access to YAML nodes, with positions in what it throws. */

@@ -2,8 +2,7 @@
  *  verdict. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
-import { readYaml } from '../../vm/index.js';
+import { readYaml, writeYaml } from '../../vm/index.js';
 import type { MutantResult } from './results.js';
 
 export const killersFile = 'suites/mutants/killers.yaml';
@@ -38,7 +37,7 @@ export function killersText(killers: Killers): string {
   const byTest = new Map<string, string[]>();
   for (const [key, test] of [...killers].sort()) byTest.set(test, [...(byTest.get(test) ?? []), key]);
   const list = [...byTest].sort().map(([test, kills]) => ({ test, kills }));
-  return head + stringify({ killers: list }, { lineWidth: 0 });
+  return head + writeYaml({ killers: list });
 }
 
 /** Pure: what is known with what a run has seen. `keys` are those of all mutants that there are: others are forgotten. */

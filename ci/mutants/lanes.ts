@@ -3,18 +3,18 @@ import type { Mutant } from './load.js';
 
 export interface Turns {
   /** The next one to try; undefined when there is none. */
-  next(): Promise<Mutant | undefined>;
+  readonly next: () => Promise<Mutant | undefined>;
   /** This one is nobody's bug: another may take its place. */
-  giveBack(): void;
+  readonly giveBack: () => void;
 }
 
 export interface TurnsOptions {
   readonly written: readonly Mutant[];
-  readonly systematic: AsyncIterator<{ mutant: Mutant } | { mutant: Mutant; why: string }>;
+  readonly systematic: AsyncIterator<{ mutant: Mutant } | { mutant: Mutant; why: string }, unknown>;
   /** Of the systematic ones so many are tried. */
   readonly count: number;
   /** Is told of those that nobody can tell from the code as it is. */
-  onEquivalent(mutant: Mutant, why: string): void;
+  readonly onEquivalent: (mutant: Mutant, why: string) => void;
 }
 
 /** The written ones first. */
@@ -23,20 +23,20 @@ export function turnsOf({ written, systematic, count, onEquivalent }: TurnsOptio
   let left = count;
   const nextSystematic = async (): Promise<Mutant | undefined> => {
     for (;;) {
-      const { value, done } = await systematic.next();
-      if (done === true) return undefined;
-      if (!('why' in value)) return value.mutant;
-      onEquivalent(value.mutant, value.why);
+      const next = await systematic.next();
+      if (next.done === true) return undefined;
+      if (!('why' in next.value)) return next.value.mutant;
+      onEquivalent(next.value.mutant, next.value.why);
     }
   };
   return {
-    async next() {
+    next: async () => {
       const written = waiting.shift();
       if (written !== undefined || left <= 0) return written;
       left--;
       return nextSystematic();
     },
-    giveBack() {
+    giveBack: () => {
       left++;
     },
   };

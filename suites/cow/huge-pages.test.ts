@@ -1,7 +1,7 @@
 /** A vector of a bio may be many pages long: copies, marks, image reads and image writes go by its bytes, not by the number of vectors.
  *  Method: direct I/O from and to huge pages, where 2 MiB are one vector, and vectors of some pages that begin within a page. */
 import {
-  aio, attachProbe, expect, freezeData, HUGE_PAGE, loadProbe, patched, reserveHugePages, sumsOf, test,
+  aio, attachProbe, expect, filledBytes, freezeData, HUGE_PAGE, loadProbe, patched, reserveHugePages, sumsOf, test,
 } from '../fixtures/index.js';
 import { CbtModel } from '../oracle/cbt.js';
 
@@ -85,13 +85,14 @@ test('an image is written from huge pages, whole and in vectors of some pages', 
   await reserveHugePages(l, 2);
   const { data, image, frozen } = await freezeData(l);
   await data.write(6 * CHUNK, Buffer.alloc(2 * CHUNK, 0xbb));
-  const whole = { offset: 4 * CHUNK + 5 * SECTOR, bytes: Buffer.alloc(HUGE_PAGE, 0xaa) };
+  const wholeAt = 4 * CHUNK + 5 * SECTOR;
+  const whole = filledBytes(wholeAt, HUGE_PAGE, 2);
   const pieces = { offset: 20 * CHUNK - 7 * SECTOR, bytes: Buffer.alloc(2 * CHUNK + 11 * SECTOR, 0xee) };
 
-  await image.write(whole.offset, whole.bytes, { huge: true });
+  await image.write(wholeAt, whole, { huge: true });
   expect(await aio(image, [{ offset: pieces.offset, length: pieces.bytes.length }], scattered)).toEqual([pieces.bytes.length]);
 
-  const expected = patched(patched(frozen, whole.offset, whole.bytes), pieces.offset, pieces.bytes);
+  const expected = patched(patched(frozen, wholeAt, whole), pieces.offset, pieces.bytes);
   await expect(await image.sectors()).toHoldSectorsOf(expected);
   await expect(await data.hostSectors()).toHoldSectorsOf(patched(frozen, 6 * CHUNK, Buffer.alloc(2 * CHUNK, 0xbb)));
 });

@@ -1,30 +1,35 @@
 /** What is written to the image stays in the image, and only there.
  *  Method: write parts of chunks to image and device in all orders; compare both with what they must hold. */
 import type { Device } from '../fixtures/index.js';
-import { dataDisk, expect, freezeData, imagesOf, largeSectorDisk, patched, storeDisk, test } from '../fixtures/index.js';
+import { dataDisk, expect, filledBytes, freezeData, imagesOf, largeSectorDisk, patched, storeDisk, test } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const CHUNK = 256 * 1024;
 
-const forImage = new Uint8Array(3 * SECTOR).fill(0xaa);
+/** Three sectors, none like another. */
+const forImage = (offset: number, version = 2) => filledBytes(offset, 3 * SECTOR, version);
 const forDevice = new Uint8Array(2 * SECTOR).fill(0xbb);
 
 test('a part of a chunk written to the image keeps the rest of the chunk', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
   const { data, image, frozen } = await freezeData(await lab());
 
-  await image.write(4 * CHUNK + 5 * SECTOR, forImage);
+  const offset = 4 * CHUNK + 5 * SECTOR;
 
-  await expect(await image.sectors()).toHoldSectorsOf(patched(frozen, 4 * CHUNK + 5 * SECTOR, forImage));
+  await image.write(offset, forImage(offset));
+
+  await expect(await image.sectors()).toHoldSectorsOf(patched(frozen, offset, forImage(offset)));
   await expect(await data.hostSectors()).toHoldSectorsOf(frozen);
 });
 
 test('a write to the image over a border of chunks and to the last chunk', { meta: { spec: ['IMG-03'] } }, async ({ lab }) => {
   const { image, frozen } = await freezeData(await lab());
 
-  await image.write(4 * CHUNK - SECTOR, forImage);
-  await image.write(64 * CHUNK, forImage);
+  const [border, last] = [4 * CHUNK - SECTOR, 64 * CHUNK];
 
-  const expected = patched(patched(frozen, 4 * CHUNK - SECTOR, forImage), 64 * CHUNK, forImage);
+  await image.write(border, forImage(border));
+  await image.write(last, forImage(last));
+
+  const expected = patched(patched(frozen, border, forImage(border)), last, forImage(last));
   await expect(await image.sectors()).toHoldSectorsOf(expected);
 });
 
@@ -42,7 +47,7 @@ test(`image and device written in turns: ${orders.length} orders of four steps`,
       if (what === 'device') await data.write(chunk + 2 * SECTOR, forDevice);
       if (what === 'read') await image.read(chunk, 16 * SECTOR);
       if (what === 'image') {
-        const bytes = forImage.map((byte) => byte + step);
+        const bytes = forImage(chunk + SECTOR, 2 + step);
         await image.write(chunk + SECTOR, bytes);
         expected = patched(expected, chunk + SECTOR, bytes);
       }
@@ -64,7 +69,7 @@ test('a discard of the image is refused and changes nothing, or changes only wha
 test('what was written to the image is gone after destroy', { meta: { spec: ['IMG-01', 'IMG-03'] } }, async ({ lab }) => {
   const l = await lab();
   const { data, snapshot, image, frozen: before } = await freezeData(l);
-  await image.write(0, forImage);
+  await image.write(0, forImage(0));
   await snapshot.destroy();
 
   expect(await imagesOf(l)).toEqual([]);
