@@ -1,6 +1,7 @@
 /** Copying needs no memory that it has not got already, so it goes on when there is none.
  *  Method: a guest with little memory whose swap, or whose dirty pages, can only go to the device that is held;
- *  it must get all of it out and back, and the image must be right. And a store that is stuck: reading stops at a bound. */
+ *  it must get all of it out and back, and the image must be right. And a store that is stuck: reading stops at a bound, and so does
+ *  taking writes that wait. */
 import type { DiskSpec } from '../../vm/index.js';
 import { eventually, expect, filledSectors, limit, makeLinear, mountExt4, test, type Device, type Lab } from '../fixtures/index.js';
 
@@ -10,6 +11,9 @@ const CHUNK = 256 * 1024;
 const swapDisk: DiskSpec = { name: 'swap', sizeBytes: 160 * MIB };
 const roomyDisk: DiskSpec = { name: 'roomy', sizeBytes: 192 * MIB };
 const disks = [swapDisk, roomyDisk];
+/** So many writes at once, and what each takes that is kept at the very least: a bio and a request of asynchronous I/O. Who keeps half of
+ *  them has no bound. */
+const [STORM, KEPT_BYTES] = [30_000, 400];
 const hasTime = { timeout: limit(600_000), meta: { spec: ['COW-07', 'COW-01'] } };
 
 const storages: readonly { what: string; make: (l: Lab) => Promise<string> }[] = [
@@ -129,5 +133,42 @@ test('while the store is stuck, copies are made up to a bound only, and all goes
 
   expect((await load.result).exitCode).toBe(0);
   expect(await bytesRead(l, data) - before).toBe(swapDisk.sizeBytes);
+  await expect(await (await snapshot.image(data)).sectors({ timeoutMs: 120_000 })).toHoldSectorsOf(frozen);
+});
+
+/** Of the kernel's small objects, among them requests and what is known of each. */
+async function slabBytes(l: Lab): Promise<number> {
+  return Number(await l.sh("awk '/^Slab:/ { print $2 * 1024 }' /proc/meminfo"));
+}
+
+test('while the store is stuck, a storm of writes waits where it takes no memory, and all goes on when it moves again', hasTime, async ({ lab, random }) => {
+  const l = await lab({ disks });
+  const data = l.disk('swap');
+  await data.fill(1);
+  const store = await makeLinear(l, 'stuck', l.disk('roomy'), 192 * MIB);
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data, { storage: store.path });
+  const frozen = await data.hostSectors();
+  await l.sh('dmsetup suspend --noudevsync stuck; echo 1000000 > /proc/sys/fs/aio-max-nr');
+  const before = await slabBytes(l);
+
+  const load = l.guest.start([
+    'fio', '--name=storm', `--filename=${data.path}`, '--rw=randwrite', '--bs=512', '--direct=1', '--ioengine=libaio', `--iodepth=${STORM}`,
+    `--number_ios=${STORM}`, '--norandommap', `--randseed=${random.below(1e9)}`,
+  ], { timeoutMs: 300_000 });
+  load.end();
+  let last = { read: -1, slab: 0 };
+  const most = await eventually('an end of the storm', async () => {
+    const now = { read: await bytesRead(l, data), slab: await slabBytes(l) };
+    const same = now.read === last.read && Math.abs(now.slab - last.slab) < MIB / 8;
+    last = now;
+    await l.sh('sleep 1');
+    return { ...now, same };
+  }, ({ same }) => same, 60_000);
+  expect(most.slab - before).toBeLessThan(STORM / 2 * KEPT_BYTES);
+  await l.sh('dmsetup resume --noudevsync stuck');
+
+  expect((await load.result).exitCode).toBe(0);
+  expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
   await expect(await (await snapshot.image(data)).sectors({ timeoutMs: 120_000 })).toHoldSectorsOf(frozen);
 });

@@ -1,7 +1,7 @@
 /** The difference storage may not lie on a device of its snapshot, however it comes to lie there.
  *  Method: stack what can be stacked, offer its top as storage, and add what is at its bottom; one beside it may be added. */
 import {
-  dataDisk, expect, makeDm, makeLinear, makeLoop, makeMd, makePartitions, mountExt4, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab,
+  dataDisk, expect, makeDm, makeLinear, makeLoop, makeMd, makePartitions, mountExt4, mountFuseStore, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -102,3 +102,20 @@ for (const { what, make } of stacks) {
     await (await l.takeSnapshot(data, { storage: '/tmp/diff', limit: '6M' })).destroy();
   });
 }
+
+test('a device cannot join when the storage is a file of a program, which keeps the end of it there', { meta: { spec: ['DIF-04'] } }, async ({ lab, skip }) => {
+  const l = await lab({ disks, params });
+  const [data, store] = [l.disk('data'), l.disk('store')];
+  const from = (device: Device) => [`0 6144 linear ${device.path} 0`, `6144 6144 linear ${data.path} 6144`, `12288 53248 linear ${store.path} 6144`];
+  const below = await makeDm(l, 'below', ...from(data));
+  const { file } = await mountFuseStore(l, below);
+  await l.attach(data);
+  const whole = await l.createSnapshot({ storage: file, limit: '6M' });
+  const isSeen = await whole.add(data).then(() => false, () => true);
+  skip(!isSeen, 'the module does not see what a program does with its file');
+  await whole.destroy();
+
+  await l.sh(`dmsetup suspend below; printf '${from(store).join('\\n')}\\n' | dmsetup load below; dmsetup resume below`);
+  const end = await l.createSnapshot({ storage: file, limit: '6M' });
+  await expect(end.add(data)).rejects.toMatchObject({ name: 'ToolError', call: 'blkfilter_ctl_blksnap_snapshotadd' });
+});
