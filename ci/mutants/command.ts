@@ -12,6 +12,7 @@ import { openSession } from '../session/session.js';
 import { readSpec } from '../spec/load.js';
 import { readKillers } from './killers.js';
 import { readMutants, selectMutants, type Mutant } from './load.js';
+import { killsOf } from './near.js';
 import { mutantsHelp, parseMutantsCli, type MutantsOptions } from './options.js';
 import { refreshMutants } from './refresh.js';
 import { runMutants } from './run.js';
@@ -34,7 +35,9 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
     const tests = await allTests(options, findTests);
     await installMissing(progress);
     const { times, withinMs } = options;
-    const how = { all: tests, others: others(options, tests), times, withinMs, killers: readKillers(root) };
+    const killers = readKillers(root);
+    const kills = killsOf(killers, readMutants(root, readSpec(root)), moduleDir);
+    const how = { all: tests, others: others(options, tests), times, withinMs, killers, kills };
     return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: how });
   } finally {
     await session.close();

@@ -7,6 +7,7 @@ import type { KnownTest } from '../select/collect.js';
 import type { Selection } from '../select/select.js';
 import { buildMutant, type MutantBuild, type Original } from './build.js';
 import type { Killers } from './killers.js';
+import { nearest, type Kill } from './near.js';
 import type { Mutant } from './load.js';
 import { asItApplies } from './refresh.js';
 import type { MutantResult } from './results.js';
@@ -43,6 +44,8 @@ export interface TrialTests {
   readonly learn: (() => Promise<CanSee>) | undefined;
   /** Which test to try first. */
   readonly killers: Killers;
+  /** What is known of others: their tests come next. */
+  readonly kills: readonly Kill[];
   /** How often a test must fail to kill, and when the hunt for one ends. */
   readonly times: number;
   readonly withinMs: number;
@@ -70,6 +73,7 @@ export async function tryMutant(mutant: Mutant, original: Original, on: TestsOn,
 }
 
 interface Look {
+  readonly patch: string;
   readonly sees: (test: KnownTest) => boolean;
   readonly canSee: CanSee | undefined;
   readonly sight: Sight | undefined;
@@ -78,7 +82,7 @@ interface Look {
 async function lookAt(mutant: Mutant, { all, learn }: TrialTests, patch: string): Promise<Look> {
   const canSee = await learn?.();
   const sees = canSee?.(patch) ?? (() => true);
-  return { sees, canSee, sight: canSee && sightOf(mutant, all, all.filter(sees)) };
+  return { patch, sees, canSee, sight: canSee && sightOf(mutant, all, all.filter(sees)) };
 }
 
 type Seen = Pick<Trial, 'sight'> & { readonly run: MutantRun };
@@ -86,12 +90,12 @@ type Seen = Pick<Trial, 'sight'> & { readonly run: MutantRun };
 /** First with the test that killed it before; only when that one does not, those are asked for that can see it. */
 async function kill({ specIds, key }: Mutant, on: TestsOn, ready: Ready, tests: TrialTests, look: () => Promise<Look>): Promise<Seen> {
   const own = tests.all.filter((test) => namesOneOf(test, specIds));
-  const { times, withinMs, killers } = tests;
+  const { times, withinMs, killers, kills } = tests;
   let sight: Sight | undefined;
   const others = async () => {
     const seen = await look();
     sight = seen.sight;
-    return bySight(own.filter(seen.sees), seen.canSee);
+    return byPromise(own.filter(seen.sees), nearest(kills, seen.patch), seen.canSee);
   };
   const run = await runUntilKilled(on, ready, { first: own.filter((test) => testName(test) === killers.get(key)), others, times, withinMs });
   return { run, sight };
@@ -102,13 +106,17 @@ async function runAll({ specIds }: Mutant, on: TestsOn, ready: Ready, { all, oth
   return { run: await runWhole(on, ready, specIds, all.filter(sees), others.filter(sees)), sight };
 }
 
-/** Tests that reach little come first: they are about the place, and quick. */
-const firstPart = 12;
+/** So many of each kind come first. */
+const firstFew = 12;
 
-function bySight(tests: Selection['tests'], canSee: CanSee | undefined): Selection['tests'][] {
-  if (canSee === undefined) return [tests];
-  const sorted = [...tests].sort((a, b) => canSee.reach(a) - canSee.reach(b));
-  return [sorted.slice(0, firstPart), sorted.slice(firstPart)];
+/** Those first that have killed near by, and those that reach little: they are about the place, and quick. Then those that have killed at all. */
+function byPromise(tests: Selection['tests'], near: readonly string[], canSee: CanSee | undefined): Selection['tests'][] {
+  const byName = new Map(tests.map((test) => [testName(test), test]));
+  const killing = near.flatMap((name) => byName.get(name) ?? []);
+  const others = tests.filter((test) => !killing.includes(test));
+  if (canSee === undefined) return [killing.slice(0, firstFew), killing.slice(firstFew), others];
+  const sorted = others.sort((a, b) => canSee.reach(a) - canSee.reach(b));
+  return [[...killing.slice(0, firstFew), ...sorted.slice(0, firstFew)], killing.slice(firstFew), sorted.slice(firstFew)];
 }
 
 function sightOf({ specIds }: Mutant, all: Selection['tests'], seeing: Selection['tests']): Sight {
