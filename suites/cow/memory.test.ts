@@ -3,7 +3,7 @@
  *  it must get all of it out and back, and the image must be right. And a store that is stuck: reading stops at a bound, and so does
  *  taking writes that wait. */
 import type { DiskSpec } from '../../vm/index.js';
-import { eventually, expect, filledSectors, limit, makeLinear, mountExt4, test, type Device, type Lab } from '../fixtures/index.js';
+import { eventually, expect, filledSectors, limit, makeLinear, mountExt4, test, type Device, type Frozen, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 const MEMORY_MIB = 128;
@@ -96,13 +96,8 @@ test('pages dirtied beyond memory get to a file system on a device that is held'
   await expect(await (await snapshot.image(data)).sectors({ timeoutMs: 120_000 })).toHoldSectorsOf(frozen);
 });
 
-/** Bytes that were read from the device since the guest was made. */
-async function bytesRead(l: Lab, device: Device): Promise<number> {
-  return Number(await l.sh("awk '{ print $3 * 512 }' /sys/class/block/$1/stat", device.name));
-}
-
-test('while the store is stuck, copies are made up to a bound only, and all goes on when it moves again', hasTime, async ({ lab, random }) => {
-  const l = await lab({ disks });
+/** A snapshot whose store takes nothing until `dmsetup resume stuck`. */
+async function freezeStuck(l: Lab): Promise<Omit<Frozen, 'image'>> {
   const data = l.disk('swap');
   await data.fill(1);
   const store = await makeLinear(l, 'stuck', l.disk('roomy'), 192 * MIB);
@@ -110,6 +105,17 @@ test('while the store is stuck, copies are made up to a bound only, and all goes
   const snapshot = await l.takeSnapshot(data, { storage: store.path });
   const frozen = await data.hostSectors();
   await l.sh('dmsetup suspend --noudevsync stuck');
+  return { data, snapshot, frozen };
+}
+
+/** Bytes that were read from the device since the guest was made. */
+async function bytesRead(l: Lab, device: Device): Promise<number> {
+  return Number(await l.sh("awk '{ print $3 * 512 }' /sys/class/block/$1/stat", device.name));
+}
+
+test('while the store is stuck, copies are made up to a bound only, and all goes on when it moves again', hasTime, async ({ lab, random }) => {
+  const l = await lab({ disks });
+  const { data, snapshot, frozen } = await freezeStuck(l);
   const before = await bytesRead(l, data);
 
   // Each write is the first one to its chunk.
@@ -143,13 +149,8 @@ async function slabBytes(l: Lab): Promise<number> {
 
 test('while the store is stuck, a storm of writes waits where it takes no memory, and all goes on when it moves again', hasTime, async ({ lab, random }) => {
   const l = await lab({ disks });
-  const data = l.disk('swap');
-  await data.fill(1);
-  const store = await makeLinear(l, 'stuck', l.disk('roomy'), 192 * MIB);
-  await l.attach(data);
-  const snapshot = await l.takeSnapshot(data, { storage: store.path });
-  const frozen = await data.hostSectors();
-  await l.sh('dmsetup suspend --noudevsync stuck; echo 1000000 > /proc/sys/fs/aio-max-nr');
+  const { data, snapshot, frozen } = await freezeStuck(l);
+  await l.sh('echo 1000000 > /proc/sys/fs/aio-max-nr');
   const before = await slabBytes(l);
 
   const load = l.guest.start([
