@@ -408,6 +408,27 @@ static void write_should_do_without_direct_where_it_is_refused(struct kunit *tes
 	KUNIT_EXPECT_EQ(test, priv->writes, 4);
 }
 
+static void memory_should_be_written_through_its_pages(struct kunit *test)
+{
+	struct super_block *sb = kunit_kzalloc(test, sizeof(*sb), GFP_KERNEL);
+	struct inode *inode = kunit_kzalloc(test, sizeof(*inode), GFP_KERNEL);
+	struct diff_storage *storage = storage_of(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, sb);
+	KUNIT_ASSERT_NOT_NULL(test, inode);
+	use_file(test);
+	storage->file->f_mode |= FMODE_CAN_ODIRECT;
+	KUNIT_EXPECT_FALSE(test, diff_storage_can_direct(storage));
+
+	/* The same file, of a file system that stores. */
+	inode->i_sb = sb;
+	storage->inode = inode;
+	KUNIT_EXPECT_TRUE(test, diff_storage_can_direct(storage));
+
+	storage->file->f_mode &= ~FMODE_CAN_ODIRECT;
+	KUNIT_EXPECT_FALSE(test, diff_storage_can_direct(storage));
+}
+
 static void write_should_go_to_its_place_in_a_file_for_appending(struct kunit *test)
 {
 	struct diff_storage *storage = storage_of(test);
@@ -522,6 +543,7 @@ static struct kunit_case diff_storage_cases[] = {
 	KUNIT_CASE(is_writing_should_be_true_while_writing_only),
 	/* DIF-05 */
 	KUNIT_CASE(write_should_do_without_direct_where_it_is_refused),
+	KUNIT_CASE(memory_should_be_written_through_its_pages),
 	KUNIT_CASE(write_should_go_to_its_place_in_a_file_for_appending),
 	KUNIT_CASE(short_write_should_be_an_error),
 	KUNIT_CASE(stored_data_should_be_read_back),

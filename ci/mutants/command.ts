@@ -12,7 +12,7 @@ import { openSession } from '../session/session.js';
 import { readSpec } from '../spec/load.js';
 import { readKillers } from './killers.js';
 import { readMutants, selectMutants, type Mutant } from './load.js';
-import { killsOf } from './near.js';
+import { killsOf, mutantPlaces } from './near.js';
 import { mutantsHelp, parseMutantsCli, type MutantsOptions } from './options.js';
 import { refreshMutants } from './refresh.js';
 import { runMutants } from './run.js';
@@ -24,7 +24,8 @@ export type FindTests = (options: MutantsOptions) => Promise<Selection>;
 export async function mutantsCommand(root: string, argv: readonly string[], findTests: FindTests): Promise<number> {
   const options = parseMutantsCli(argv);
   if (options.command === 'help') return print(mutantsHelp);
-  const chosen = sampled(selectMutants([...options.selection, ...options.specIds.map((id) => id.toUpperCase())], readMutants(root, readSpec(root))), options);
+  const written = readMutants(root, readSpec(root));
+  const chosen = sampled(selectMutants([...options.selection, ...options.specIds.map((id) => id.toUpperCase())], written), options);
   if (options.command === 'list') return print(options.json ? JSON.stringify(chosen) : listText(chosen));
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   const line: KernelLine = await checkChoices(options);
@@ -36,9 +37,9 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
     await installMissing(progress);
     const { times, withinMs } = options;
     const killers = readKillers(root);
-    const kills = killsOf(killers, readMutants(root, readSpec(root)), moduleDir);
-    const how = { all: tests, others: others(options, tests), times, withinMs, killers, kills };
-    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, tests: how });
+    const places = mutantPlaces(written, moduleDir);
+    const how = { all: tests, others: others(options, tests), times, withinMs, killers, kills: killsOf(killers, places) };
+    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, places, tests: how });
   } finally {
     await session.close();
   }

@@ -40,8 +40,8 @@ export function killersText(killers: Killers): string {
   return head + writeYaml({ killers: list });
 }
 
-/** Pure: what is known with what a run has seen. `keys` are those of all mutants that there are: others are forgotten. */
-export function withResults(known: Killers, results: readonly MutantResult[], keys: ReadonlySet<string>): Killers {
+/** Pure: what is known with what a run has seen. `keys` has those of all mutants that there are: others are forgotten. */
+export function withResults(known: Killers, results: readonly MutantResult[], keys: Pick<ReadonlySet<string>, 'has'>): Killers {
   const seen = results.flatMap(({ mutant, killedBy: [test] }): [string, string][] => (test === undefined ? [] : [[mutant.key, test]]));
   return new Map([...known, ...seen].filter(([key]) => keys.has(key)));
 }

@@ -14,12 +14,20 @@ export interface Kill {
   readonly test: string;
 }
 
-export function killsOf(killers: Killers, written: readonly Mutant[], moduleDir: string): Kill[] {
+/** Of all mutants that there are, written and systematic, by their keys. */
+export type Places = ReadonlyMap<string, Omit<Kill, 'test'>>;
+
+export function mutantPlaces(written: readonly Mutant[], moduleDir: string): Places {
   const places = new Map(changesIn(moduleDir).map((change) => [changeKey(change), { file: `module/${change.file}`, line: change.line }]));
   for (const { key, path } of written) {
     const [place] = changedLines(readFileSync(path, 'utf8'));
     if (place !== undefined) places.set(key, place);
   }
+  return places;
+}
+
+/** Pure. */
+export function killsOf(killers: Killers, places: Places): Kill[] {
   return [...killers].flatMap(([key, test]) => {
     const place = places.get(key);
     return place === undefined ? [] : [{ ...place, test }];

@@ -17,11 +17,12 @@ import type { Original } from './build.js';
 import { withResults, writeKillers } from './killers.js';
 import { onLanes, turnsOf } from './lanes.js';
 import type { Mutant } from './load.js';
+import type { Places } from './near.js';
 import type { MutantsOptions } from './options.js';
 import { applyToCase, mutantCase, mutantCaseId, mutantsCount, mutantsJson, mutantsTable, type MutantResult } from './results.js';
 import { runSome, type TestsOn } from './run-mutant.js';
 import { equivalentResult } from './systematic/argued.js';
-import { keysOf, systematicMutants } from './systematic/series.js';
+import { systematicMutants } from './systematic/series.js';
 import { resultOf, tryMutant, type Trial, type TrialTests } from './trial.js';
 
 const controlLimitMs = 60 * 60_000;
@@ -35,6 +36,7 @@ export interface MutantsRun {
   readonly session: Session;
   readonly progress: Progress;
   readonly chosen: readonly Mutant[];
+  readonly places: Places;
   readonly tests: Omit<TrialTests, 'learn'>;
 }
 
@@ -82,7 +84,7 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   store.add(...argued.map(({ mutant }) => mutantCase(mutant, options, whole)));
   failAnyway = await failingOnOriginal([...trials.values()], ready, on('original'), run.tests.all);
   write();
-  if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), keysOf(root, run.moduleDir)));
+  if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), run.places));
   rmSync(shopsDir, { recursive: true, force: true });
   return tell(results(), store, options.json, progress);
 }

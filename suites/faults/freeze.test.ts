@@ -2,7 +2,7 @@
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
 import {
-  earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, test, untilStill,
+  earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, startStuck, test, untilStill,
   type Lab, type Snapshot,
 } from '../fixtures/index.js';
 
@@ -129,4 +129,41 @@ test('a take that failed, and fails again as a device has gone, leaves nothing',
   await snapshot.destroy();
   await (await l.takeSnapshot(data)).destroy();
   faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device goes', hit, verdict: 'refused twice, nothing stays' });
+});
+
+test('a device that goes while the file system of another is being frozen fails the take, or its own image only', {
+  meta: { spec: ['SNP-08', 'SNP-05', 'COW-01'] },
+}, async ({ lab, faults }) => {
+  const l = await lab({ disks: Object.values(faultDisks) });
+  const [data, pulled] = [l.disk('large'), l.disk('pulled')];
+  await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
+  l.defer(() => l.sh('umount /mnt/data'));
+  await l.attach(data, pulled);
+  const snapshot = await l.createSnapshot();
+  await snapshot.add(data, pulled);
+  await l.sh('seq 100000 > /mnt/data/file; sync; sync; echo more >> /mnt/data/file');
+
+  const hold = l.programmable('large').hold(SUPERBLOCK);
+  const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
+  const last = await hold.next();
+  const removal = await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', pulled.name);
+  hold.close();
+  last.release();
+  expect(await removal.command.result).toMatchObject({ exitCode: 0 });
+
+  const answer = await taken;
+  let whole = snapshot;
+  if (answer !== 'taken') {
+    expect(answer).toMatchObject({ errno: 'ENODEV' });
+    expect(await imagesOf(l)).toEqual([]);
+    await snapshot.destroy();
+    whole = await l.takeSnapshot(data);
+  }
+  // In its place, not beside it.
+  await l.sh('seq 200001 300000 | dd of=/mnt/data/file conv=notrunc,fsync 2> /dev/null');
+  const image = await whole.image(data);
+  await l.sh('mkdir -p /mnt/image; mount -o ro,norecovery,nouuid "$1" /mnt/image; (seq 100000; echo more) | cmp - /mnt/image/file; umount /mnt/image', image.path);
+  await whole.destroy();
+  const verdict = answer === 'taken' ? 'taken, the image of the other is right' : 'ENODEV, nothing stays, the other is taken alone';
+  faults.record({ kind: 'removal', operation: 'freeze', point: 'another device goes', hit: `${last.request.kind} ${last.request.sector}+${last.request.sectors}`, verdict });
 });

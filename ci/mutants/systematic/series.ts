@@ -3,15 +3,10 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '../../../vm/index.js';
 import { readSpec } from '../../spec/load.js';
-import { readMutants, type Mutant } from '../load.js';
-import { changeKey, inTurn } from './choose.js';
+import type { Mutant } from '../load.js';
+import { inTurn } from './choose.js';
 import { readEquivalents, whyEquivalent } from './equivalent.js';
 import { changesIn, makeMutant } from './make.js';
-
-/** The keys of all mutants that there are, written and systematic. */
-export function keysOf(root: string, moduleDir: string): ReadonlySet<string> {
-  return new Set([...readMutants(root, readSpec(root)).map(({ key }) => key), ...changesIn(moduleDir).map(changeKey)]);
-}
 
 export async function* systematicMutants(root: string, moduleDir: string, seed: number): AsyncGenerator<{ mutant: Mutant } | { mutant: Mutant; why: string }> {
   const specIds = readSpec(root).behaviours.map(({ id }) => id);
