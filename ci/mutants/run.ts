@@ -65,7 +65,11 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   let failAnyway: ReadonlySet<string> = new Set();
   const resultAt = (trial: Trial) => resultOf(trial, failAnyway, options.all);
   const results = () => [...[...trials].sort(([a], [b]) => a - b).map(([, trial]) => resultAt(trial)), ...argued];
-  const write = () => record(results(), store, join(resultsDir, 'mutants.json'));
+  const write = () => {
+    record(results(), store, join(resultsDir, 'mutants.json'));
+    // At once, so that what is stopped half way has not been for nothing.
+    if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), run.places));
+  };
   const systematic = systematicMutants(root, run.moduleDir, options.seed);
   const turns = turnsOf({ written: chosen, systematic, count, onEquivalent: (mutant, why) => argued.push(equivalentResult(mutant, why)) });
   let begun = 0;
@@ -84,7 +88,6 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   store.add(...argued.map(({ mutant }) => mutantCase(mutant, options, whole)));
   failAnyway = await failingOnOriginal([...trials.values()], ready, on('original'), run.tests.all);
   write();
-  if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), run.places));
   rmSync(shopsDir, { recursive: true, force: true });
   return tell(results(), store, options.json, progress);
 }
