@@ -83,9 +83,9 @@ export const mutantsHelp = `npm start -- mutants [name | kind | spec id ...] [op
 
 Proves that the tests can fail. Each patch in suites/mutants/ plants one known bug in the module or in the kernel
 patches and names the ids of the spec whose tests must catch it. Each is built, and the tests that name one of its
-ids run on it until one fails, and fails again: it is killed. The test that did so before
-comes first. When none does it has survived, and the tests are blind
-to that bug. Tests that kill are run on the unchanged code too: one that fails there as well proves nothing.
+ids run on it until one fails, and fails again: it is killed. The test that did so before comes first. When none does
+it has survived, and the tests are blind to that bug. Tests that kill are run on the unchanged code too: one that
+fails there as well proves nothing.
 Without names all of them are tried, and a number of systematic changes of the module: an operator, a constant, a
 dropped line, an error ignored. A survivor of those that nobody could tell from the code as it is is argued for in
 suites/mutants/equivalent.yaml (where it does not exist, create it, with the top key equivalent:).
