@@ -36,6 +36,17 @@ test('ten thousand ranges are marked by one call', { meta: { spec: ['CBT-07'] } 
   expect(await device.cbtMap()).toMark(model.frozen);
 });
 
+test('ten thousand ranges of which the last is past the end are refused with nothing marked', { meta: { spec: ['CBT-07'] } }, async ({ lab, random }) => {
+  const l = await lab({ params });
+  const device = l.disk('data');
+  const sectors = Array.from({ length: 10_000 }, () => random.below(SECTORS));
+  await l.attach(device);
+  await l.guest.writeFile('/tmp/ranges', [...sectors, SECTORS].map((sector) => `${sector}:1`).join('\n'));
+  await expect(l.sh('blksnapctl cbt dirty "$1" $(cat /tmp/ranges)', device.path)).rejects.toThrow(/EINVAL/);
+  await l.takeSnapshot(device);
+  expect(await device.cbtMap()).toMark(new CbtModel(dataDisk.sizeBytes, rule).frozen);
+});
+
 test('the whole device can be marked as one range', { meta: { spec: ['CBT-07'] } }, async ({ lab }) => {
   const l = await lab({ params });
   const device = l.disk('data');

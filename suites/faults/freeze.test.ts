@@ -3,7 +3,7 @@
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
 import {
   earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, startStuck, test, untilStill,
-  type Lab, type Snapshot,
+  type Device, type Lab, type Snapshot,
 } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
@@ -131,39 +131,45 @@ test('a take that failed, and fails again as a device has gone, leaves nothing',
   faults.record({ kind: 'io', operation: 'freeze', point: 'a page, and then a device goes', hit, verdict: 'refused twice, nothing stays' });
 });
 
-test('a device that goes while the file system of another is being frozen fails the take, or its own image only', {
-  meta: { spec: ['SNP-08', 'SNP-05', 'COW-01'] },
-}, async ({ lab, faults }) => {
-  const l = await lab({ disks: Object.values(faultDisks) });
-  const [data, pulled] = [l.disk('large'), l.disk('pulled')];
-  await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
-  l.defer(() => l.sh('umount /mnt/data'));
-  await l.attach(data, pulled);
-  const snapshot = await l.createSnapshot();
-  await snapshot.add(data, pulled);
-  await l.sh('seq 100000 > /mnt/data/file; sync; sync; echo more >> /mnt/data/file');
+/** Which of two devices comes first in a take may depend on which was made first: one comes before what goes, one after it. */
+const frozenMeanwhile: Readonly<Record<string, (l: Lab) => Promise<Device>>> = {
+  'a disk': async (l) => l.disk('large'),
+  'a volume made later': (l) => makeLinear(l, 'later', l.disk('large'), 320 * MIB),
+};
 
-  const hold = l.programmable('large').hold(SUPERBLOCK);
-  const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
-  const last = await hold.next();
-  const removal = await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', pulled.name);
-  hold.close();
-  last.release();
-  expect(await removal.command.result).toMatchObject({ exitCode: 0 });
+for (const [what, make] of Object.entries(frozenMeanwhile)) {
+  test(`a device that goes while the file system on ${what} is being frozen fails the take, or its own image only`, { meta: { spec: ['SNP-08', 'SNP-05', 'COW-01'] } }, async ({ lab, faults }) => {
+    const l = await lab({ disks: Object.values(faultDisks) });
+    const [data, pulled] = [await make(l), l.disk('pulled')];
+    await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
+    l.defer(() => l.sh('umount /mnt/data'));
+    await l.attach(data, pulled);
+    const snapshot = await l.createSnapshot();
+    await snapshot.add(data, pulled);
+    await l.sh('seq 100000 > /mnt/data/file; sync; sync; echo more >> /mnt/data/file');
 
-  const answer = await taken;
-  let whole = snapshot;
-  if (answer !== 'taken') {
-    expect(answer).toMatchObject({ errno: 'ENODEV' });
-    expect(await imagesOf(l)).toEqual([]);
-    await snapshot.destroy();
-    whole = await l.takeSnapshot(data);
-  }
-  // In its place, not beside it.
-  await l.sh('seq 200001 300000 | dd of=/mnt/data/file conv=notrunc,fsync 2> /dev/null');
-  const image = await whole.image(data);
-  await l.sh('mkdir -p /mnt/image; mount -o ro,norecovery,nouuid "$1" /mnt/image; (seq 100000; echo more) | cmp - /mnt/image/file; umount /mnt/image', image.path);
-  await whole.destroy();
-  const verdict = answer === 'taken' ? 'taken, the image of the other is right' : 'ENODEV, nothing stays, the other is taken alone';
-  faults.record({ kind: 'removal', operation: 'freeze', point: 'another device goes', hit: `${last.request.kind} ${last.request.sector}+${last.request.sectors}`, verdict });
-});
+    const hold = l.programmable('large').hold(SUPERBLOCK);
+    const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
+    const last = await hold.next();
+    const removal = await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', pulled.name);
+    hold.close();
+    last.release();
+    expect(await removal.command.result).toMatchObject({ exitCode: 0 });
+
+    const answer = await taken;
+    let whole = snapshot;
+    if (answer !== 'taken') {
+      expect(answer).toMatchObject({ errno: 'ENODEV' });
+      expect(await imagesOf(l)).toEqual([]);
+      await snapshot.destroy();
+      whole = await l.takeSnapshot(data);
+    }
+    // In its place, not beside it.
+    await l.sh('seq 200001 300000 | dd of=/mnt/data/file conv=notrunc,fsync 2> /dev/null');
+    const image = await whole.image(data);
+    await l.sh('mkdir -p /mnt/image; mount -o ro,norecovery,nouuid "$1" /mnt/image; (seq 100000; echo more) | cmp - /mnt/image/file; umount /mnt/image', image.path);
+    await whole.destroy();
+    const verdict = answer === 'taken' ? 'taken, the image of the other is right' : 'ENODEV, nothing stays, the other is taken alone';
+    faults.record({ kind: 'removal', operation: 'freeze', point: `another device goes, beside ${what}`, hit: `${last.request.kind} ${last.request.sector}+${last.request.sectors}`, verdict });
+  });
+}
