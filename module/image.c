@@ -26,6 +26,8 @@
  * @area:	what it shows, a reference
  * @disk:	the device
  * @index:	number in the name and the minor
+ * @wq:		runs its works, so that one whose device is stuck stops no other
+ * @works:	where they are from
  * @gate_open:	I/O may start
  * @removed:	the device goes
  * @running:	bios that were accepted and are not completed
@@ -35,6 +37,8 @@ struct image {
 	struct diff_area *area;
 	struct gendisk *disk;
 	int index;
+	struct workqueue_struct *wq;
+	mempool_t works;
 	bool gate_open;
 	bool removed;
 	atomic_t running;
@@ -51,8 +55,6 @@ struct image_work {
 static struct lock_class_key image_open_key;
 static int image_major;
 static DEFINE_IDA(image_ida);
-static struct workqueue_struct *image_wq;
-static mempool_t *image_works;
 /* Disks that are not freed yet: the last user may be late. */
 static atomic_t image_disks = ATOMIC_INIT(0);
 
@@ -90,14 +92,18 @@ static void image_work(struct work_struct *work)
 	struct bio *bio = iw->bio;
 	int ret = -EIO;
 
-	mempool_free(iw, image_works);
-
 	wait_event(image->wait,
 		   READ_ONCE(image->gate_open) || READ_ONCE(image->removed));
 	if (!READ_ONCE(image->removed))
 		ret = image_do_bio(image->area, bio);
 	bio->bi_status = errno_to_blk_status(ret);
 	bio_endio(bio);
+
+	/*
+	 * Not before: a new work at the place of one that runs is taken for the
+	 * same one, and waits for its end.
+	 */
+	mempool_free(iw, &image->works);
 
 	/* The disk is there as long as image_remove() waits for this. */
 	if (atomic_dec_and_test(&image->running))
@@ -119,12 +125,12 @@ static void image_submit_bio(struct bio *bio)
 		return;
 	}
 
-	iw = mempool_alloc(image_works, GFP_NOIO);
+	iw = mempool_alloc(&image->works, GFP_NOIO);
 	INIT_WORK(&iw->work, image_work);
 	iw->image = image;
 	iw->bio = bio;
 	atomic_inc(&image->running);
-	queue_work(image_wq, &iw->work);
+	queue_work(image->wq, &iw->work);
 }
 
 static void image_free_disk(struct gendisk *disk)
@@ -133,6 +139,7 @@ static void image_free_disk(struct gendisk *disk)
 
 	ida_free(&image_ida, image->index);
 	diff_area_put(image->area);
+	mempool_exit(&image->works);
 	kfree(image);
 	if (atomic_dec_and_test(&image_disks))
 		wake_up_var(&image_disks);
@@ -193,11 +200,22 @@ int image_create(struct diff_area *area, struct block_device *bdev)
 	if (ret < 0)
 		goto out_free;
 	image->index = ret;
+	ret = mempool_init_kmalloc_pool(&image->works, IMAGE_WORKS_RESERVED,
+					sizeof(struct image_work));
+	if (ret)
+		goto out_ida;
+	image->wq = alloc_workqueue(IMAGE_DISK_PREFIX "%d",
+				    WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
+				    image->index);
+	if (!image->wq) {
+		ret = -ENOMEM;
+		goto out_pool;
+	}
 
 	disk = image_alloc_disk(bdev);
 	if (IS_ERR(disk)) {
 		ret = PTR_ERR(disk);
-		goto out_ida;
+		goto out_wq;
 	}
 	lockdep_set_class(&disk->open_mutex, &image_open_key);
 	snprintf(disk->disk_name, DISK_NAME_LEN, IMAGE_DISK_PREFIX "%d",
@@ -223,6 +241,10 @@ int image_create(struct diff_area *area, struct block_device *bdev)
 out_disk:
 	/* ->free_disk() is not called for a disk that was never added. */
 	put_disk(disk);
+out_wq:
+	destroy_workqueue(image->wq);
+out_pool:
+	mempool_exit(&image->works);
 out_ida:
 	ida_free(&image_ida, image->index);
 out_free:
@@ -254,40 +276,24 @@ void image_remove(struct diff_area *area)
 	/* Who has it open is to get errors, not what looks like its end. */
 	set_capacity(disk, area->capacity);
 	wait_var_event(&image->running, !atomic_read(&image->running));
+	destroy_workqueue(image->wq);
 	diff_area_let_device_go(area);
 	put_disk(disk);
 }
 
 int image_init(void)
 {
-	int ret = -ENOMEM;
+	int ret = register_blkdev(0, IMAGE_DISK_PREFIX);
 
-	image_wq = alloc_workqueue("blksnap-image", WQ_MEM_RECLAIM | WQ_UNBOUND,
-				   0);
-	if (!image_wq)
-		return ret;
-	image_works = mempool_create_kmalloc_pool(IMAGE_WORKS_RESERVED,
-						  sizeof(struct image_work));
-	if (!image_works)
-		goto out_wq;
-	ret = register_blkdev(0, IMAGE_DISK_PREFIX);
 	if (ret < 0)
-		goto out_pool;
+		return ret;
 	image_major = ret;
 	return 0;
-
-out_pool:
-	mempool_destroy(image_works);
-out_wq:
-	destroy_workqueue(image_wq);
-	return ret;
 }
 
 void image_exit(void)
 {
 	wait_var_event(&image_disks, !atomic_read(&image_disks));
 	unregister_blkdev(image_major, IMAGE_DISK_PREFIX);
-	mempool_destroy(image_works);
-	destroy_workqueue(image_wq);
 	ida_destroy(&image_ida);
 }

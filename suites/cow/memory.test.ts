@@ -3,7 +3,7 @@
  *  it must get all of it out and back, and the image must be right. And a store that is stuck: reading stops at a bound, and so does
  *  taking writes that wait. */
 import type { DiskSpec } from '../../vm/index.js';
-import { eventually, expect, filledSectors, limit, makeLinear, mountExt4, test, type Device, type Frozen, type Lab } from '../fixtures/index.js';
+import { eventually, expect, filledSectors, holdOpen, limit, makeLinear, mountExt4, test, type Device, type Frozen, type Lab } from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 const MEMORY_MIB = 128;
@@ -94,6 +94,20 @@ test('pages dirtied beyond memory get to a file system on a device that is held'
   }
   expect(await data.snapshotInfo()).toMatchObject({ error: 0 });
   await expect(await (await snapshot.image(data)).sectors({ timeoutMs: 120_000 })).toHoldSectorsOf(frozen);
+});
+
+test('a file that was a storage takes more than memory holds', { timeout: limit(600_000), meta: { spec: ['DIF-06', 'COW-07'] } }, async ({ lab }) => {
+  const l = await lab({ disks, memoryMiB: MEMORY_MIB, params: { diff_storage_minimum: 8 * MIB / 512 } });
+  await mountExt4(l, l.disk('roomy'), '/mnt/store');
+  const file = l.device('/mnt/store/diff');
+  await l.attach(l.disk('swap'));
+  const snapshot = await l.takeSnapshot(l.disk('swap'), { storage: file.path });
+  // What the kernel has of the file stays in memory.
+  const opener = await holdOpen(file);
+  await snapshot.destroy();
+  await l.guest.run(['blkio', 'fill', file.path, '0', `${144 * MIB}`, '--device', '1', '--version', '1'], { timeoutMs: 300_000 });
+  await expect(await file.sectors({ timeoutMs: 120_000 })).toHoldSectorsOf(filledSectors(144 * MIB, 1));
+  await opener.close();
 });
 
 /** A snapshot whose store takes nothing until `dmsetup resume stuck`. */
