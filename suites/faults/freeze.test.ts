@@ -2,7 +2,7 @@
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
  *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
 import {
-  earlyImage, expect, failNth, faultDisks, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, startStuck, test, untilStill,
+  earlyImage, expect, failNth, faultDisks, heldText, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, startStuck, test, untilStill,
   type Device, type Lab, type Snapshot,
 } from '../fixtures/index.js';
 
@@ -170,6 +170,6 @@ for (const [what, make] of Object.entries(frozenMeanwhile)) {
     await l.sh('mkdir -p /mnt/image; mount -o ro,norecovery,nouuid "$1" /mnt/image; (seq 100000; echo more) | cmp - /mnt/image/file; umount /mnt/image', image.path);
     await whole.destroy();
     const verdict = answer === 'taken' ? 'taken, the image of the other is right' : 'ENODEV, nothing stays, the other is taken alone';
-    faults.record({ kind: 'removal', operation: 'freeze', point: `another device goes, beside ${what}`, hit: `${last.request.kind} ${last.request.sector}+${last.request.sectors}`, verdict });
+    faults.record({ kind: 'removal', operation: 'freeze', point: `another device goes, beside ${what}`, hit: heldText('large', last), verdict });
   });
 }

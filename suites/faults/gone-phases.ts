@@ -1,6 +1,6 @@
 /** When something goes in gone.ts: what is under way then, held back by a disk, and how that may end. */
-import type { HeldRequest, Hold } from '../../vm/index.js';
-import { aio, CHUNK, earlyImage, expect, faultDisks, startAio, startStuck, untilStill, whileSyncing, type Aio } from '../fixtures/index.js';
+import type { Hold } from '../../vm/index.js';
+import { aio, CHUNK, earlyImage, expect, faultDisks, heldText, startAio, startStuck, untilStill, whileSyncing, type Aio } from '../fixtures/index.js';
 import { CHUNK_AT, ELSEWHERE, SECTOR, type Cell } from './gone-things.js';
 import { holdStoredRead } from './storage-file.js';
 
@@ -25,8 +25,6 @@ export interface Phase {
 const originalRange = ({ original }: Cell) => ({ sector: original.start + CHUNK_AT / SECTOR, sectors: CHUNK / SECTOR });
 const originalDisk = ({ l, original }: Cell) => l.programmable(faultDisks[original.disk].name);
 const storageDisk = ({ l, storage }: Cell) => l.programmable(faultDisks[storage.disk].name);
-
-const hitOf = (name: string, { request }: HeldRequest): string => `${name}: ${request.kind} ${request.sector}+${request.sectors}`;
 
 /** What a write to the original, which goes or not, may come to. */
 function writeEnds(results: readonly (number | string)[]): string {
@@ -60,7 +58,7 @@ async function useImage(cell: Cell): Promise<void> {
 async function holdCopy(cell: Cell): Promise<{ hold: Hold; hit: string; writer: Aio }> {
   const hold = originalDisk(cell).hold({ kind: 'read', ...originalRange(cell) });
   const writer = startAio(cell.original.device, [{ offset: CHUNK_AT, length: 4096 }]);
-  return { hold, hit: hitOf(cell.original.device.name, await hold.next()), writer };
+  return { hold, hit: heldText(cell.original.device.name, await hold.next()), writer };
 }
 
 async function holdStore(cell: Cell): Promise<{ hold: Hold; hit: string; writer: Aio }> {
@@ -68,7 +66,7 @@ async function holdStore(cell: Cell): Promise<{ hold: Hold; hit: string; writer:
   const isFile = cell.storage.limit !== undefined;
   const hold = storageDisk(cell).hold({ kind: 'write', where: ({ sectors }) => !isFile || sectors >= 64 });
   const writer = startAio(cell.original.device, [{ offset: CHUNK_AT, length: 4096 }]);
-  return { hold, hit: hitOf('storage', await whileSyncing(cell.l, hold.next())), writer };
+  return { hold, hit: heldText('storage', await whileSyncing(cell.l, hold.next())), writer };
 }
 
 export const phases: readonly Phase[] = [
@@ -94,7 +92,7 @@ export const phases: readonly Phase[] = [
       // It waits for a write from before the cut.
       const hold = originalDisk(cell).hold({ kind: 'write', ...originalRange(cell) });
       const writer = startAio(cell.original.device, [{ offset: CHUNK_AT, length: 4096 }]);
-      const hit = hitOf(cell.original.device.name, await hold.next());
+      const hit = heldText(cell.original.device.name, await hold.next());
       const take = await startStuck(cell.l, 'exec blksnapctl snapshot take "$1"', cell.snapshot.id);
       expect(take.isWaiting, 'take waits for the write').toBe(true);
       // If the image is there by now, it waits for the take.
@@ -139,7 +137,7 @@ export const phases: readonly Phase[] = [
       const hold = originalDisk(cell).hold({ kind: 'read', ...originalRange(cell) });
       const reader = startAio(await cell.image(), [{ op: 'read', offset: CHUNK_AT, length: 4096 }]);
       cell.users.push(reader);
-      return { holds: [hold], hit: hitOf(cell.original.device.name, await hold.next()), end: () => endsOfUser(reader) };
+      return { holds: [hold], hit: heldText(cell.original.device.name, await hold.next()), end: () => endsOfUser(reader) };
     },
   },
   {
@@ -151,7 +149,7 @@ export const phases: readonly Phase[] = [
       const read = await holdStoredRead(cell.l, storageDisk(cell), await cell.image(), CHUNK_AT);
       if (!read) return undefined;
       cell.users.push(read.reading);
-      return { holds: [read.hold], hit: hitOf('storage', read.held), end: () => endsOfUser(read.reading) };
+      return { holds: [read.hold], hit: heldText('storage', read.held), end: () => endsOfUser(read.reading) };
     },
   },
   {

@@ -1,6 +1,6 @@
 /** What the module does in stalled.ts when a disk does not answer. */
-import type { HeldRequest, Hold } from '../../vm/index.js';
-import { aio, CHUNK, expect, startAio, startStuck, whileSyncing, type Aio, type Device, type Lab, type Snapshot } from '../fixtures/index.js';
+import type { Hold } from '../../vm/index.js';
+import { aio, CHUNK, expect, heldText, startAio, startStuck, whileSyncing, type Aio, type Device, type Lab, type Snapshot } from '../fixtures/index.js';
 import { holdStoredRead } from './storage-file.js';
 
 const SECTOR = 512;
@@ -35,8 +35,6 @@ export interface Phase {
   readonly begin: (cell: Cell) => Promise<Stall | undefined>;
 }
 
-const hitOf = (name: string, { request }: HeldRequest): string => `${name}: ${request.kind} ${request.sector}+${request.sectors}`;
-
 /** It has read what was there, or an error if the filter was detached meanwhile. */
 async function expectRead({ l, data }: Cell, reading: Aio): Promise<void> {
   expect(await l.isAttached(data) ? [4096] : [4096, 'EIO']).toContain((await reading.done)[0]);
@@ -47,7 +45,7 @@ const range = (chunk: number) => ({ sector: at(chunk) / SECTOR, sectors: CHUNK /
 async function stallCopy({ l, data }: Cell): Promise<Stall> {
   const hold = l.programmable('data').hold({ kind: 'read', ...range(3) });
   const writer = startAio(data, [{ offset: at(3), length: 4096 }]);
-  const hit = hitOf('original', await hold.next());
+  const hit = heldText('original', await hold.next());
   return { hold, hit, stuck: data, end: async () => { expect(await writer.done).toEqual([4096]); } };
 }
 
@@ -59,7 +57,7 @@ export const phases: readonly Phase[] = [
       const hold = l.programmable('store').hold({ kind: 'write' });
       // The old data is in memory: nobody waits for the storage.
       expect(await aio(data, [{ offset: at(3), length: 4096 }])).toEqual([4096]);
-      return { hold, hit: hitOf('storage', await whileSyncing(l, hold.next())), stuck: l.disk('store'), end: () => Promise.resolve() };
+      return { hold, hit: heldText('storage', await whileSyncing(l, hold.next())), stuck: l.disk('store'), end: () => Promise.resolve() };
     },
   },
   {
@@ -69,7 +67,7 @@ export const phases: readonly Phase[] = [
       // Others follow, so that a module that keeps the latest in memory keeps those.
       for (const [chunk, length] of [[3, 4096], [16, 8 * CHUNK]] as const) expect(await aio(data, [{ offset: at(chunk), length }])).toEqual([length]);
       const read = await holdStoredRead(l, l.programmable('store'), await image(), at(3));
-      return read && { hold: read.hold, hit: hitOf('storage', read.held), stuck: l.disk('store'), end: () => expectRead(cell, read.reading) };
+      return read && { hold: read.hold, hit: heldText('storage', read.held), stuck: l.disk('store'), end: () => expectRead(cell, read.reading) };
     },
   },
   {
@@ -79,7 +77,7 @@ export const phases: readonly Phase[] = [
       const hold = l.programmable('large').hold({ kind: 'write', where: ({ sectors }) => sectors < 64 });
       const chunks = Array.from({ length: 12 }, (_, chunk) => ({ offset: at(chunk), length: 4096 }));
       const writer = startAio(data, chunks);
-      const hit = hitOf('storage', await hold.next());
+      const hit = heldText('storage', await hold.next());
       return { hold, hit, stuck: l.disk('large'), end: async () => { expect(await writer.done).toEqual(chunks.map(() => 4096)); } };
     },
   },
@@ -88,7 +86,7 @@ export const phases: readonly Phase[] = [
     begin: async ({ l, data, snapshot }) => {
       const hold = l.programmable('data').hold({ kind: 'write', ...range(8) });
       const writer = startAio(data, [{ offset: at(8), length: 4096 }]);
-      const hit = hitOf('original', await hold.next());
+      const hit = heldText('original', await hold.next());
       const { command, isWaiting } = await startStuck(l, 'exec blksnapctl snapshot take "$1"', snapshot.id);
       expect(isWaiting, 'take waits for the write').toBe(true);
       return {
@@ -122,7 +120,7 @@ export const phases: readonly Phase[] = [
     begin: async (cell) => {
       const hold = cell.l.programmable('data').hold({ kind: 'read', ...range(3) });
       const reading = startAio(await cell.image(), [{ op: 'read', offset: at(3), length: 4096 }]);
-      return { hold, hit: hitOf('original', await hold.next()), stuck: cell.data, end: () => expectRead(cell, reading) };
+      return { hold, hit: heldText('original', await hold.next()), stuck: cell.data, end: () => expectRead(cell, reading) };
     },
   },
 ];

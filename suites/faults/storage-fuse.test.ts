@@ -1,7 +1,7 @@
 /** A difference storage whose file system answers short, with errors, late or never again: the image fails, the device has what was written,
  *  and destroy ends. Method: the file system is a program of the test's, which answers the n-th request of a kind as it is told. */
 import {
-  aio, CHUNK, expect, filledSectors, limit, mountFuseStore, startAio, sumOf, sumsOf, test,
+  aio, CHUNK, expect, filledSectors, ifItComes, limit, mountFuseStore, startAio, sumOf, sumsOf, test,
   type Device, type FuseHow, type FuseOp, type FuseStore, type Lab, type Snapshot,
 } from '../fixtures/index.js';
 import { copyOthers, expectTold, fileLab, lookAtChunks, overwrite, SECTOR } from './storage-file.js';
@@ -50,14 +50,6 @@ for (const { nth, how } of stores) {
 
 const NO_REQUEST = 'this module has no such request for its storage here';
 
-/** What the fault hit; undefined when no such request came. */
-async function hitOf(store: FuseStore): Promise<string | undefined> {
-  return store.hit().catch((error: unknown) => {
-    if ((error as Error).name !== 'NeverCameError') throw error;
-    return undefined;
-  });
-}
-
 for (const how of ['short', 'broken', 'die'] as const) {
   test(`a stored chunk whose read is answered ${how} is an I/O error of the image`, { timeout: limit(120_000), meta: { spec: ['DIF-05', 'COW-06'] } }, async ({ lab, faults, skip }) => {
     const s = await freezeOnFuse(lab);
@@ -71,7 +63,7 @@ for (const how of ['short', 'broken', 'die'] as const) {
       if (typeof seen === 'string') ended = seen;
       else expect(sumsOf(seen)[0]).toBe(sumOf({ device: 1, sector: 3 * CHUNK / SECTOR + sector, version: 1 }));
     }
-    const hit = await hitOf(s.store);
+    const hit = await ifItComes(s.store.hit());
     if (hit === undefined) return skip(NO_REQUEST);
     // Once is no more than once: who reads it again may get it.
     expect(how === 'short' ? ['EIO', 'right data'] : ['EIO']).toContain(ended);
@@ -124,7 +116,7 @@ for (const { op, how } of others) {
     const verdict = await lookAtChunks(s, [0, 8, 12]);
     await expectTold(s);
     await expectDeviceRight(s);
-    const hit = await hitOf(s.store);
+    const hit = await ifItComes(s.store.hit());
     // Space can be given back in more than one way.
     if (hit === undefined && op === 'truncate') return skip(NO_REQUEST);
     faults.record({ kind: 'io', operation: op === 'allocate' ? 'growth' : 'destroy', point: `${op}: ${how}`, hit: hit ?? '', verdict: `${verdict}; the device is right, destroyed` });

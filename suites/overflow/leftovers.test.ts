@@ -1,7 +1,7 @@
 /** Nothing gets into the storage but what the device held at its place: no page is stored with what memory held before.
  *  Method: copies of other chunks leave their data in memory; then the last chunk is stored, which ends within a page. On the storage's
  *  disk nothing of the others may follow it. A few rounds, since memory is not always taken again where it was left. */
-import { eventually, expect, filledSectors, test, type Device } from '../fixtures/index.js';
+import { eventually, expect, filledSectors, ifItComes, test, type Device } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -13,10 +13,7 @@ const ROUNDS = 4;
 /** The sector of the storage that holds this, when it does; undefined when it does not in ten seconds. */
 async function storedAt(store: Device, sum: number): Promise<number | undefined> {
   const find = async () => (await store.hostSectors()).sums.indexOf(sum);
-  return eventually('the copy on the storage', find, (at) => at >= 0, 10_000).catch((error: unknown) => {
-    if ((error as Error).name !== 'NeverCameError') throw error;
-    return undefined;
-  });
+  return ifItComes(eventually('the copy on the storage', find, (at) => at >= 0, 10_000));
 }
 
 test('behind the end of the device nothing is stored that memory held', { meta: { spec: ['DIF-06'] } }, async ({ lab, skip }) => {
