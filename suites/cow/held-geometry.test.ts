@@ -3,9 +3,10 @@
  *  Method: the disk holds every read of the old data; another write goes through; the log shows each chunk read whole, once, in time. */
 import { copyFaults } from '../oracle/copies.js';
 import {
-  aio, CHUNK, expect, expectFrozen, freezeSteered, makeLinear, makePartitions, startAio, test, writeElsewhere, type Io, type Steered, type SteeredOptions,
+  aio, CHUNK, eventually, expect, expectFrozen, freezeSteered, ifItComes, makeLinear, makePartitions, startAio, test, whileSyncing, writeElsewhere,
+  type Io, type Steered, type SteeredOptions,
 } from '../fixtures/index.js';
-import { holdReads, letReadsGo } from './copying.js';
+import { holdReads, letReadsGo, pushOut } from './copying.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -95,3 +96,23 @@ test('under a load of any sizes at any places, each chunk is read once, whole an
   expect(copyFaults(s.disk.requests(), s.layout)).toEqual([]);
   await expect(await s.image.sectors()).toHoldSectorsOf(frozen);
 });
+
+test('a partial last chunk that is stored late covers nothing of a chunk that was stored before', { meta: { spec: ['DIF-01', 'COW-01', 'COW-02'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  const bytes = s.layout.capacity * SECTOR;
+  const hold = s.store.hold({ kind: 'write' });
+  expect(await aio(s.data, [{ offset: bytes - SECTOR, length: SECTOR }])).toEqual([SECTOR]);
+  const late = await whileSyncing(s.l, hold.next());
+  hold.close();
+  expect(await aio(s.data, [{ offset: 3 * CHUNK, length: 3 * CHUNK }])).toEqual([3 * CHUNK]);
+  // A module may store one copy at a time, and wait for that one.
+  await ifItComes(eventually('the others on the storage', () => Promise.resolve(answeredWrites(s)), (sectors) => sectors >= 3 * CHUNK / SECTOR));
+  late.release();
+  await pushOut(s);
+  await expectFrozen(s, 3, 3);
+});
+
+/** Sectors of the storage. */
+function answeredWrites({ store }: Pick<Steered, 'store'>): number {
+  return store.requests({ kind: 'write' }).reduce((sum, { sectors, answered }) => sum + (answered === undefined ? 0 : sectors), 0);
+}

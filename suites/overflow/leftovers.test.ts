@@ -1,13 +1,11 @@
 /** Nothing gets into the storage but what the device held at its place: no page is stored with what memory held before.
  *  Method: copies of other chunks leave their data in memory; then the last chunk is stored, which ends within a page. On the storage's
  *  disk nothing of the others may follow it. A few rounds, since memory is not always taken again where it was left. */
-import {
-  aio, CHUNK, eventually, expect, expectFrozen, filledSectors, freezeSteered, ifItComes, test, whileSyncing, type Device, type Steered,
-} from '../fixtures/index.js';
-import { pushOut } from '../cow/copying.js';
+import { eventually, expect, filledSectors, ifItComes, test, type Device } from '../fixtures/index.js';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
+const CHUNK = 256 * 1024;
 const CAPACITY = 16 * MIB + 3 * SECTOR;
 const PAGE_SECTORS = 8;
 const ROUNDS = 4;
@@ -38,23 +36,3 @@ test('behind the end of the device nothing is stored that memory held', { meta: 
     await snapshot.destroy();
   }
 });
-
-test('a partial last chunk that is stored late covers nothing of a chunk that was stored before', { meta: { spec: ['DIF-01', 'COW-01', 'COW-02'] } }, async ({ lab }) => {
-  const s = await freezeSteered(lab);
-  const bytes = s.layout.capacity * SECTOR;
-  const hold = s.store.hold({ kind: 'write' });
-  expect(await aio(s.data, [{ offset: bytes - SECTOR, length: SECTOR }])).toEqual([SECTOR]);
-  const late = await whileSyncing(s.l, hold.next());
-  hold.close();
-  expect(await aio(s.data, [{ offset: 3 * CHUNK, length: 3 * CHUNK }])).toEqual([3 * CHUNK]);
-  // A module may store one copy at a time, and wait for that one.
-  await ifItComes(eventually('the others on the storage', () => Promise.resolve(answeredWrites(s)), (sectors) => sectors >= 3 * CHUNK / SECTOR));
-  late.release();
-  await pushOut(s);
-  await expectFrozen(s, 3, 3);
-});
-
-/** Sectors of the storage. */
-function answeredWrites({ store }: Pick<Steered, 'store'>): number {
-  return store.requests({ kind: 'write' }).reduce((sum, { sectors, answered }) => sum + (answered === undefined ? 0 : sectors), 0);
-}

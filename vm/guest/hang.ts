@@ -36,8 +36,8 @@ export async function blockedTasks(machine: Machine): Promise<string> {
   return start >= 0 ? text.slice(start).trimEnd() : text.slice(before).trimEnd();
 }
 
-/** A key counts within 5 s of a break. The serial port tells of a break with the byte that is read next: while a slow guest has not
- *  read the byte before it, that one is taken for it. So each key waits for its answer, and is pressed again without. */
+/** A key counts within 5 s of a break. The serial port tells of a break with the byte that is read next: while a slow guest has
+ *  not read the byte before it, that one is taken for it. So each key waits for its answer, and is pressed again without. */
 async function press({ qmp, console }: Machine, key: string, answer: string): Promise<boolean> {
   for (let tries = 0; tries < TRIES; tries++) {
     const before = console.text.length;
