@@ -1,6 +1,7 @@
 /** A file system that could be frozen only half way is not left frozen: programs go on writing, and the next call succeeds.
  *  Method: while the freeze waits for its last write, of the superblock, a page behind the file system is dirtied through
- *  the device's node; that page cannot be written. XFS, as ext4 gives up when its device's page cache has failed. */
+ *  the device's node; that page cannot be written. Or another device of the snapshot goes meanwhile.
+ *  XFS, as ext4 gives up when its device's page cache has failed. */
 import {
   earlyImage, expect, failNth, faultDisks, heldText, holdOpen, imagesOf, makeLinear, mountExt4, resizeLinear, startAio, startStuck, test, untilStill,
   type Device, type Lab, type Snapshot,
