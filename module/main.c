@@ -13,29 +13,30 @@ static int __init blksnap_init(void)
 {
 	int ret;
 
-	ret = image_init();
-	if (ret)
-		return ret;
 	ret = tracker_init();
 	if (ret)
-		goto out_image;
-	ret = control_init();
+		return ret;
+	ret = image_init();
 	if (ret)
 		goto out_tracker;
+	ret = control_init();
+	if (ret)
+		goto out_image;
 	return 0;
 
-out_tracker:
-	tracker_exit();
 out_image:
 	image_exit();
+out_tracker:
+	tracker_exit();
 	return ret;
 }
 
 static void __exit blksnap_exit(void)
 {
 	control_exit();
-	tracker_exit();
+	/* Waits for the disks that somebody still has, and those for trackers. */
 	image_exit();
+	tracker_exit();
 }
 
 module_init(blksnap_init);

@@ -122,3 +122,15 @@ for (const { op, how } of others) {
     faults.record({ kind: 'io', operation: op === 'allocate' ? 'growth' : 'destroy', point: `${op}: ${how}`, hit: hit ?? '', verdict: `${verdict}; the device is right, destroyed` });
   });
 }
+
+test('writers that wait for space go on when it comes, though nothing else ends meanwhile', { timeout: limit(120_000), meta: { spec: ['DIF-02', 'COW-04'] } }, async ({ lab, faults }) => {
+  const s = await freezeOnFuse(lab);
+  // There is no memory for it until all copies that there is room for are stored.
+  await s.store.fail('allocate', 1, 'late');
+  expect(await overwrite(s.data, 0, 12)).toEqual(Array.from({ length: 12 }, () => 4096));
+  const hit = await s.store.hit();
+  const verdict = await lookAtChunks(s, [0, 7, 8, 11, 12]);
+  await expectTold(s);
+  await expectDeviceRight(s);
+  faults.record({ kind: 'allocation', operation: 'growth', point: 'until nothing else is on its way', hit, verdict });
+});

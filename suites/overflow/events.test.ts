@@ -33,6 +33,16 @@ test('events raised before anyone waits are kept, in order', { meta: { spec: ['E
   await expect(snapshot.waitEvent(50)).rejects.toMatchObject({ errno: 'ENOENT' });
 });
 
+test('events that nobody has read go with their snapshot', { meta: { spec: ['EVT-01', 'SNP-07'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data, { limit: '1M' });
+  await data.fill(2, { length: 4 * 1024 * 1024 });
+  await eventually('the end of the image', () => data.snapshotInfo(), ({ error_name: error }) => error === 'ENOSPC');
+  await snapshot.destroy();
+});
+
 test('a waiter gets the event when it happens', { meta: { spec: ['EVT-01'] } }, async ({ lab }) => {
   const l = await lab();
   const data = l.disk('data');
