@@ -2,7 +2,7 @@
  *  map cannot know begins a new generation.
  *  Method: every way to resize, idle and during a hold, with writes to the old part and to the new one. */
 import {
-  dataDisk, eventually, expect, filledSectors, makeLinear, makeLoop, makePartitions, mountExt4, resizeLinear, secondDisk, startLoad, startStuck,
+  aio, dataDisk, eventually, expect, filledSectors, freezeSteered, makeLinear, makeLoop, makePartitions, mountExt4, resizeLinear, secondDisk, startLoad, startStuck,
   steeredLab, storeDisk, test,
   type Device, type Lab, type Snapshot,
 } from '../fixtures/index.js';
@@ -192,6 +192,15 @@ for (const { what, make } of [...ways, lostBelow]) {
     await expect(await (await next.image(device)).sectors()).toHoldSectorsOf(frozen);
   });
 }
+
+test('nothing is copied of what lies behind the end that the image has', { meta: { spec: ['COW-10', 'COW-02'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab, { make: async (l, disk) => ({ device: await makeLinear(l, 'sized', disk, SIZE) }) });
+  await resizeLinear(s.l, 'sized', s.l.disk('data'), LARGER);
+  const beyond = { sector: 9 * MIB / SECTOR, sectors: 3 * MIB / SECTOR };
+  expect(await aio(s.data, [{ offset: 9 * MIB, length: MIB }, { offset: 11 * MIB, length: 4096 }])).toEqual([MIB, 4096]);
+  expect(s.disk.requests({ kind: 'read', ...beyond })).toEqual([]);
+  expect(s.disk.requests({ kind: 'write', ...beyond })).not.toEqual([]);
+});
 
 test('a device that grows while its filter is being attached is tracked over all of it', { meta: { spec: ['CBT-04', 'CBT-11'] } }, async ({ lab }) => {
   const l = await steeredLab(lab);
