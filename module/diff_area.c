@@ -124,7 +124,7 @@ int diff_area_prepare(struct diff_area *area, struct block_device *bdev)
 
 	ret = bioset_init(&area->bios, BIOS_RESERVED, 0, BIOSET_NEED_BVECS);
 	if (ret)
-		return ret;
+		goto out_undo;
 	ret = -ENOMEM;
 	area->kick_wq = alloc_workqueue("blksnap-kick-%pg",
 					WQ_MEM_RECLAIM | WQ_UNBOUND |
@@ -173,8 +173,25 @@ void diff_area_unprepare(struct diff_area *area)
 	spin_lock_irq(&area->lock);
 	event = area->event;
 	area->event = NULL;
+	area->is_armed = false;
+	/* The next take is of the device as it is then, if it is. */
+	if (!area->closed && area->error != -ENODEV)
+		WRITE_ONCE(area->error, 0);
 	spin_unlock_irq(&area->lock);
 	kfree(event);
+}
+
+int diff_area_arm(struct diff_area *area)
+{
+	int ret = 0;
+
+	spin_lock_irq(&area->lock);
+	if (area->error)
+		ret = area->error == -ENODEV ? -ENODEV : -EAGAIN;
+	else
+		area->is_armed = true;
+	spin_unlock_irq(&area->lock);
+	return ret;
 }
 
 sector_t diff_area_chunk_sectors(struct diff_area *area, u64 chunk)
@@ -214,8 +231,8 @@ static void diff_area_fail_locked(struct diff_area *area, int error)
 	if (area->error || area->closed)
 		return;
 	WRITE_ONCE(area->error, error);
-	/* Not prepared: there is no image yet to be lost. */
-	if (!area->event)
+	/* Before the cut there is no image yet to be lost. */
+	if (!area->is_armed)
 		return;
 
 	pr_err("%s: the image is lost: %pe\n", area->name, ERR_PTR(error));

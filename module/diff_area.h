@@ -58,7 +58,7 @@ enum diff_area_verdict {
  * @diskseq:	number of its disk in the order in which disks came
  * @is_below_storage: some snapshot's storage lies on the device
  * @order_link:	entry in the list of storage_order.c, under its lock
- * @is_reached:	what was looked at last there is written to the device
+ * @is_reached:	what was looked at last there waits for this area
  * @name:	its name, for messages
  * @storage:	the snapshot's difference storage
  * @events:	the snapshot's events
@@ -78,6 +78,7 @@ enum diff_area_verdict {
  * @lock:	protects the rest
  * @changes:	counts the changes that @wait is woken for
  * @error:	0, or what has ended the area, a negative errno
+ * @is_armed:	the cut has been, or comes now; who loses the image then is told
  * @closed:	the snapshot goes
  * @draining:	writes from before the cut may still be on their way
  * @stored:	for each chunk 0, or 1 + its first sector in the storage
@@ -121,6 +122,7 @@ struct diff_area {
 	spinlock_t lock; /* irq-safe, for all below */
 	unsigned long changes;
 	int error;
+	bool is_armed;
 	bool closed;
 	bool draining;
 	u64 *stored;
@@ -160,8 +162,17 @@ static inline bool diff_area_is_sibling(const struct diff_area *one,
  */
 int diff_area_prepare(struct diff_area *area, struct block_device *bdev);
 
-/* Undo diff_area_prepare(): no cut has come. */
+/*
+ * Undo diff_area_prepare(): no cut has come, or its state is not needed any
+ * more. In the first case the area may be prepared again.
+ */
 void diff_area_unprepare(struct diff_area *area);
+
+/*
+ * The cut comes, unless something has happened to the device since
+ * diff_area_prepare(). Return: 0, -ENODEV if it is gone, -EAGAIN if not.
+ */
+int diff_area_arm(struct diff_area *area);
 
 /*
  * After the cut: wait until the writes from before it are on the device. Until

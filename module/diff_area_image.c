@@ -7,6 +7,7 @@
  * meanwhile: the block layer may let the write overtake the read.
  */
 #include <linux/bio.h>
+#include <linux/blk-cgroup.h>
 #include <linux/completion.h>
 #include <linux/highmem.h>
 #include "diff_area.h"
@@ -40,6 +41,9 @@ static int read_from_device(struct diff_area *area, struct bio *bio,
 	struct bio *clone;
 
 	clone = bio_alloc_clone(flt->bdev, bio, GFP_NOIO, &area->bios);
+	/* Writers wait for it: not for what the reader's cgroup may read. */
+	bio_associate_blkg_from_css(clone, blkcg_root_css);
+	clone->bi_ioprio = 0;
 	clone->bi_iter = iter;
 	clone->bi_opf = REQ_OP_READ | REQ_SYNC;
 	clone->bi_end_io = device_read_endio;

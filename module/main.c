@@ -22,6 +22,8 @@ static int __init blksnap_init(void)
 	ret = control_init();
 	if (ret)
 		goto out_image;
+	/* From here on the module stays. */
+	tracker_open();
 	return 0;
 
 out_image:

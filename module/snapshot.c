@@ -272,10 +272,12 @@ static void take_undo(struct take *take)
 static int take_cut(struct take *takes, unsigned int nr)
 {
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < nr; i++) {
-		if (diff_area_error(takes[i].area))
-			return -ENODEV;
+		ret = diff_area_arm(takes[i].area);
+		if (ret)
+			return ret;
 		if (bdev_nr_sectors(takes[i].bdev) != takes[i].area->capacity)
 			return -EAGAIN;
 		if (!takes[i].new_map &&
@@ -423,6 +425,12 @@ static void snapshot_end_hold(struct snapshot *snapshot)
 {
 	struct diff_area *area;
 
+	/*
+	 * A write may wait for one to another device of the snapshot; and none
+	 * is to wait for a storage that hangs, as who reads the images may.
+	 */
+	list_for_each_entry(area, &snapshot->areas, link)
+		diff_area_close_begin(area);
 	list_for_each_entry(area, &snapshot->areas, link)
 		image_remove(area);
 
@@ -431,9 +439,6 @@ static void snapshot_end_hold(struct snapshot *snapshot)
 		tracker_disarm(area->tracker);
 	tracker_cut_end();
 
-	/* A write may wait for one to another device of the snapshot. */
-	list_for_each_entry(area, &snapshot->areas, link)
-		diff_area_close_begin(area);
 	list_for_each_entry(area, &snapshot->areas, link)
 		diff_area_close_wait(area);
 }

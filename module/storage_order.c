@@ -13,36 +13,59 @@
 static DEFINE_MUTEX(storage_order_lock);
 static LIST_HEAD(storage_order_areas);
 
-/* Whether what @storage takes, or an area that was reached, is written here. */
-static bool is_written_to(struct diff_storage *storage,
-			  struct block_device *bdev)
+/*
+ * Whether writes that @area has seen may wait in @other: one of them is a whole
+ * disk, the other a partition of it, and got its filter later.
+ */
+static bool hands_on_to(struct diff_area *area, struct diff_area *other,
+			struct block_device *bdev_of_other)
 {
-	struct diff_area *area;
+	struct block_device *bdev = tracker_get_bdev(area->tracker);
+	bool ret;
 
-	if (diff_storage_is_on(storage, bdev))
-		return true;
-	list_for_each_entry(area, &storage_order_areas, order_link)
-		if (area->is_reached && diff_storage_is_on(area->storage, bdev))
-			return true;
-	return false;
+	if (!bdev)
+		return false;
+	ret = bdev->bd_disk == bdev_of_other->bd_disk &&
+	      bdev_is_partition(bdev) != bdev_is_partition(bdev_of_other) &&
+	      (s16)(other->tracker->flt.seq - area->tracker->flt.seq) > 0;
+	put_device(&bdev->bd_device);
+	return ret;
 }
 
-/* Find one more area that is written to. */
-static bool reach_another(struct diff_storage *storage)
+static bool waits_for(struct diff_area *area, struct diff_area *other,
+		      struct block_device *bdev_of_other)
 {
-	struct diff_area *area;
+	return diff_storage_is_on(area->storage, bdev_of_other) ||
+	       hands_on_to(area, other, bdev_of_other);
+}
 
-	list_for_each_entry(area, &storage_order_areas, order_link) {
-		struct block_device *bdev;
+/* Whether @area, or one that was reached from it, waits for @other. */
+static bool comes_to(struct diff_area *area, struct diff_area *other)
+{
+	struct block_device *bdev = tracker_get_bdev(other->tracker);
+	struct diff_area *reached;
+	bool ret;
 
-		if (area->is_reached)
+	if (!bdev)
+		return false;
+	ret = waits_for(area, other, bdev);
+	list_for_each_entry(reached, &storage_order_areas, order_link)
+		if (reached->is_reached && waits_for(reached, other, bdev))
+			ret = true;
+	put_device(&bdev->bd_device);
+	return ret;
+}
+
+/* Find one more area that @area waits for. */
+static bool reach_another(struct diff_area *area)
+{
+	struct diff_area *other;
+
+	list_for_each_entry(other, &storage_order_areas, order_link) {
+		if (other->is_reached)
 			continue;
-		bdev = tracker_get_bdev(area->tracker);
-		if (!bdev)
-			continue;
-		area->is_reached = is_written_to(storage, bdev);
-		put_device(&bdev->bd_device);
-		if (area->is_reached)
+		other->is_reached = comes_to(area, other);
+		if (other->is_reached)
 			return true;
 	}
 	return false;
@@ -50,16 +73,15 @@ static bool reach_another(struct diff_storage *storage)
 
 int storage_order_enter(struct diff_area *area)
 {
-	struct block_device *bdev = area->tracker->flt.bdev;
 	struct diff_area *other;
 	int ret = 0;
 
 	mutex_lock(&storage_order_lock);
 	list_for_each_entry(other, &storage_order_areas, order_link)
 		other->is_reached = false;
-	while (reach_another(area->storage))
+	while (reach_another(area))
 		;
-	if (is_written_to(area->storage, bdev))
+	if (comes_to(area, area))
 		ret = -EDEADLK;
 	else
 		list_add(&area->order_link, &storage_order_areas);

@@ -29,7 +29,10 @@
 
 static struct kmem_cache *tracked_write_cache;
 
-DEFINE_STATIC_PERCPU_RWSEM(tracker_cut);
+/* Not a static one: what its writers leave to RCU is waited for at its end. */
+static struct percpu_rw_semaphore tracker_cut;
+
+static bool tracker_is_open;
 
 void tracker_cut_begin(void)
 {
@@ -304,6 +307,8 @@ static struct blkfilter *tracker_attach(struct block_device *bdev)
 	struct tracker *tracker;
 	int ret = -ENOMEM;
 
+	if (!READ_ONCE(tracker_is_open))
+		return ERR_PTR(-ENOENT);
 	if (bdev_is_zoned(bdev)) {
 		pr_err("%pg: zoned devices are not supported\n", bdev);
 		return ERR_PTR(-EOPNOTSUPP);
@@ -425,14 +430,29 @@ int tracker_init(void)
 	tracked_write_cache = KMEM_CACHE(tracked_write, 0);
 	if (!tracked_write_cache)
 		return -ENOMEM;
+	ret = percpu_init_rwsem(&tracker_cut);
+	if (ret)
+		goto out_cache;
 	ret = blkfilter_register(&tracker_ops);
 	if (ret)
-		kmem_cache_destroy(tracked_write_cache);
+		goto out_cut;
+	return 0;
+
+out_cut:
+	percpu_free_rwsem(&tracker_cut);
+out_cache:
+	kmem_cache_destroy(tracked_write_cache);
 	return ret;
+}
+
+void tracker_open(void)
+{
+	WRITE_ONCE(tracker_is_open, true);
 }
 
 void tracker_exit(void)
 {
 	blkfilter_unregister(&tracker_ops);
+	percpu_free_rwsem(&tracker_cut);
 	kmem_cache_destroy(tracked_write_cache);
 }

@@ -90,6 +90,12 @@ struct tracked_write {
 int tracker_init(void);
 void tracker_exit(void);
 
+/*
+ * Filters may be attached from here on. Not before it is certain that the
+ * module stays: an attached filter does not keep it when its init fails.
+ */
+void tracker_open(void);
+
 static inline struct tracker *tracker_of(struct blkfilter *flt)
 {
 	return container_of(flt, struct tracker, flt);

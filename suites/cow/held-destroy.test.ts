@@ -86,6 +86,24 @@ test('a snapshot destroyed while its copies are being read and stored leaves not
   await expectStable({ data: s.data, image }, await image.read(at(3), CHUNK));
 });
 
+test('writers that wait for a storage that hangs go on when the snapshot is being destroyed, though its image is in use', { meta: { spec: ['SNP-09', 'IMG-04'] } }, async ({ lab }) => {
+  const s = await freezeSteered(lab);
+  const hold = s.store.hold({});
+  const user = startAio(s.image, [{ offset: at(5), length: 4096, byte: 0x66 }]);
+  await untilStill(s.l, 'blkio', user.done);
+  // More chunks than there is memory for copies.
+  const chunks = Array.from({ length: 300 }, (_, chunk) => ({ offset: at(8 + chunk), length: 4096 }));
+  const writer = startAio(s.data, chunks);
+  await untilStill(s.l, 'blkio', writer.done);
+
+  const { command: destroy } = await startStuck(s.l, 'exec blksnapctl snapshot destroy "$1"', s.snapshot.id);
+  expect(await writer.done).toEqual(chunks.map(() => 4096));
+  hold.release();
+  expect([4096, 'EIO']).toContain((await user.done)[0]);
+  expect((await destroy.result).exitCode).toBe(0);
+  s.snapshot.isDestroyed = true;
+});
+
 for (const [stuck, other] of [['data', 'second'], ['second', 'data']] as const) {
   test(`while destroy waits for who reads the image of ${stuck}, that of ${other} is right or gone`, { meta: { spec: ['SNP-05', 'COW-01', 'IMG-04'] } }, async ({ lab }) => {
     const { l, snapshot, layout } = await freezeSteered(lab, { with: 'second' });

@@ -174,3 +174,39 @@ for (const [what, make] of Object.entries(frozenMeanwhile)) {
     faults.record({ kind: 'removal', operation: 'freeze', point: `another device goes, beside ${what}`, hit: heldText('large', last), verdict });
   });
 }
+
+for (const [what, make] of Object.entries(frozenMeanwhile)) {
+  test(`a device that shrinks while the file system on ${what} is being frozen is taken at its new size, at the latest by the next call`, {
+    meta: { spec: ['SNP-08', 'COW-10', 'EVT-02'] },
+  }, async ({ lab, faults }) => {
+    const l = await lab({ disks: Object.values(faultDisks) });
+    const sized = await makeLinear(l, 'sized', l.disk('second'), 64 * MIB);
+    const data = await make(l);
+    await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
+    l.defer(() => l.sh('umount /mnt/data'));
+    await l.attach(data, sized);
+    const snapshot = await l.createSnapshot();
+    await snapshot.add(data, sized);
+    await l.sh('echo one > /mnt/data/file; sync; sync; echo two > /mnt/data/file');
+
+    const hold = l.programmable('large').hold(SUPERBLOCK);
+    const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
+    const last = await hold.next();
+    await resizeLinear(l, 'sized', l.disk('second'), 48 * MIB);
+    hold.close();
+    last.release();
+
+    const answer = await taken;
+    if (answer !== 'taken') {
+      expect(answer).toMatchObject({ errno: 'EAGAIN' });
+      expect(await imagesOf(l)).toEqual([]);
+      expect(await sized.snapshotInfo()).toMatchObject({ error: 0 });
+      await expect(snapshot.waitEvent(0), 'there was no image to be lost').rejects.toMatchObject({ errno: 'ENOENT' });
+      await snapshot.take();
+    }
+    expect(await (await snapshot.image(sized)).size()).toBe(48 * MIB);
+    await l.sh('timeout 30 sh -c "echo three > /mnt/data/file; sync -f /mnt/data/file"');
+    const verdict = answer === 'taken' ? 'taken at the new size' : 'EAGAIN, the next call succeeds';
+    faults.record({ kind: 'io', operation: 'freeze', point: `another device shrinks, beside ${what}`, hit: heldText('large', last), verdict });
+  });
+}

@@ -118,6 +118,19 @@ test('a copy is not charged to the cgroup of the writer that it is made for', { 
   await snapshot.destroy();
 });
 
+test('what is read for an image is not charged to the cgroup of its reader, as writers wait for it', { meta: { spec: ['FLT-09', 'IMG-02'] } }, async ({ lab }) => {
+  const l = await lab();
+  const data = l.disk('data');
+  await l.attach(data);
+  const snapshot = await l.takeSnapshot(data);
+  const image = await snapshot.image(data);
+  const cgroup = await makeCgroup(l);
+  await l.sh('echo $$ > "$2/cgroup.procs"; blkio read "$1" 0 65536 --direct > /dev/null', image.path, cgroup);
+  expect(await chargesOf(l, cgroup, image)).toContain(`rbytes=${64 * KIB} `);
+  expect(await chargesOf(l, cgroup, data) ?? '').not.toMatch(/rbytes=[1-9]/);
+  await snapshot.destroy();
+});
+
 /** A SCSI disk that checks the guard of each sector it gets, and gives each a guard to be checked. */
 async function makeProtected(l: Lab): Promise<Device> {
   await l.sh('insmod /lib/modules/$(uname -r)/scsi_debug.ko dix=1 dif=1 dev_size_mb=16 lbpu=1');

@@ -2,7 +2,9 @@
  *  In a row that goes well. In a ring it is refused, or it ends: with images that are right, or lost for want of space. Never do
  *  writers wait for ever.
  *  Method: small chunks, so that memory has copies for few of them; all devices are overwritten at once. */
-import { dataDisk, expect, filledSectors, limit, makePartitions, secondDisk, storeDisk, test, thirdDisk, type Device, type Lab, type Snapshot } from '../fixtures/index.js';
+import {
+  dataDisk, expect, filledSectors, limit, makePartitions, secondDisk, startAio, steeredLab, storeDisk, test, thirdDisk, untilStill, type Device, type Lab, type Snapshot,
+} from '../fixtures/index.js';
 
 const MIB = 1024 * 1024;
 const [params, disks] = [{ chunk_minimum_shift: 12, chunk_maximum_shift: 12 }, [dataDisk, secondDisk, thirdDisk, storeDisk]];
@@ -78,3 +80,30 @@ for (const order of [[0, 1, 2], [1, 0, 2], [2, 0, 1]]) test(`${inARow}, taken ${
   await (await l.takeSnapshot(one.device, { storage: l.disk('store').path })).destroy();
   await again.destroy();
 });
+
+for (const later of ['partition', 'disk'] as const) {
+  test(`a disk and a partition of it that stores on the disk, the ${later} attached later: refused, or all that is written ends`, {
+    timeout: limit(120_000), meta: { spec: ['DIF-04', 'COW-07', 'SNP-09'] },
+  }, async ({ lab }) => {
+    const l = await steeredLab(lab, { params });
+    const disk = l.disk('data');
+    const [data, store] = await makePartitions(l, disk, [{ start: MIB, length: 8 * MIB }, { start: 9 * MIB, length: 40 * MIB }]) as [Device, Device];
+    await data.fill(1);
+    await l.attach(...(later === 'partition' ? [disk, data] : [data, disk]));
+    const inner = await l.takeSnapshot(data, { storage: store.path });
+    // What is written waits for copies to be stored, as there are more of them than memory holds.
+    const hold = l.programmable('data').hold({ kind: 'write', sector: 9 * 2048, sectors: 40 * 2048 });
+    const writer = startAio(data, [{ offset: 0, length: 4 * MIB }]);
+    await untilStill(l, 'blkio', writer.done);
+
+    const outer = await l.createSnapshot();
+    const refusal = await outer.add(disk).then(() => undefined, (error: unknown) => error);
+    const taken = refusal === undefined ? outer.take() : Promise.resolve();
+    if (refusal !== undefined) expect(refusal).toMatchObject({ name: 'ToolError' });
+    else await untilStill(l, 'blksnapctl', taken);
+    hold.release();
+    await taken;
+    expect(await writer.done).toEqual([4 * MIB]);
+    await expect(await (await inner.image(data)).sectors()).toHoldSectorsOf(filledSectors(8 * MIB, 1));
+  });
+}
