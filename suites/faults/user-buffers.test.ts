@@ -80,6 +80,18 @@ test('a signal that the caller takes cuts short nothing of what it marks', { met
   faults.record({ kind: 'call', operation: 'cbtdirty', point: 'a signal in the middle', hit: 'page that was waited for', verdict: 'all is marked' });
 });
 
+test('a piece of the map that has room for its first pages only is refused, not cut short', { meta: { spec: ['CBT-06', 'ABI-03'] } }, async ({ lab, faults }) => {
+  const l = await lab({ params: { tracking_block_minimum_shift: 9, tracking_block_maximum_shift: 9 } });
+  const stalled = await stalls(l);
+  const data = l.disk('data');
+  await l.attach(data);
+  for (const room of [4096, 6000]) {
+    const call = await stalled(missingBuffer(data, ctlCommand.cbtMap, mapArgument(0, room + 4096, stallAddress - BigInt(room)), new Uint8Array(0), room));
+    expect((await call.refuse()).error, `after ${room} bytes`).toBe('EFAULT');
+    faults.record({ kind: 'call', operation: 'cbtmap', point: `no memory after ${room} bytes`, hit: 'page that was waited for', verdict: 'EFAULT' });
+  }
+});
+
 test('a snapshot is destroyed and its device detached while the map is read and an event is delivered', {
   timeout: limit(120_000), meta: { spec: ['ABI-03', 'EVT-01', 'SNP-01'] },
 }, async ({ lab, faults }) => {
