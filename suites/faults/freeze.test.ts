@@ -12,6 +12,22 @@ const MIB = 1024 * 1024;
 const SUPERBLOCK = { kind: 'write', sector: 0 } as const;
 const BEHIND = { kind: 'write', sector: 316 * 2048, sectors: 8 } as const;
 
+async function mountXfs(l: Lab, device: Device): Promise<void> {
+  await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', device.path);
+  l.defer(() => l.sh('umount /mnt/data'));
+}
+
+/** Takes, and does something while the freeze of the file system on `large` waits for its last write. Says how the take ended, and what was held. */
+async function takeWith(l: Lab, snapshot: Snapshot, meanwhile: () => Promise<unknown>): Promise<{ answer: unknown; hit: string }> {
+  const hold = l.programmable('large').hold(SUPERBLOCK);
+  const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
+  const last = await hold.next();
+  await meanwhile();
+  hold.close();
+  last.release();
+  return { answer: await taken, hit: heldText('large', last) };
+}
+
 interface Caller {
   readonly call: string;
   readonly spec: readonly string[];
@@ -42,8 +58,7 @@ for (const { call, spec, arrange } of callers) {
   }, async ({ lab, faults }) => {
     const l = await lab({ disks: Object.values(faultDisks) });
     const [data, disk] = [l.disk('large'), l.programmable('large')];
-    await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
-    l.defer(() => l.sh('umount /mnt/data'));
+    await mountXfs(l, data);
     const make = await arrange(l);
     await l.sh('echo one > /mnt/data/file; sync; sync');
 
@@ -142,22 +157,18 @@ for (const [what, make] of Object.entries(frozenMeanwhile)) {
   test(`a device that goes while the file system on ${what} is being frozen fails the take, or its own image only`, { meta: { spec: ['SNP-08', 'SNP-05', 'COW-01'] } }, async ({ lab, faults }) => {
     const l = await lab({ disks: Object.values(faultDisks) });
     const [data, pulled] = [await make(l), l.disk('pulled')];
-    await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
-    l.defer(() => l.sh('umount /mnt/data'));
+    await mountXfs(l, data);
     await l.attach(data, pulled);
     const snapshot = await l.createSnapshot();
     await snapshot.add(data, pulled);
     await l.sh('seq 100000 > /mnt/data/file; sync; sync; echo more >> /mnt/data/file');
 
-    const hold = l.programmable('large').hold(SUPERBLOCK);
-    const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
-    const last = await hold.next();
-    const removal = await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', pulled.name);
-    hold.close();
-    last.release();
-    expect(await removal.command.result).toMatchObject({ exitCode: 0 });
+    let removal: Promise<unknown> | undefined;
+    const { answer, hit } = await takeWith(l, snapshot, async () => {
+      removal = (await startStuck(l, 'echo 1 > "/sys/block/$1/device/delete"', pulled.name)).command.result;
+    });
+    expect(await removal).toMatchObject({ exitCode: 0 });
 
-    const answer = await taken;
     let whole = snapshot;
     if (answer !== 'taken') {
       expect(answer).toMatchObject({ errno: 'ENODEV' });
@@ -171,7 +182,7 @@ for (const [what, make] of Object.entries(frozenMeanwhile)) {
     await l.sh('mkdir -p /mnt/image; mount -o ro,norecovery,nouuid "$1" /mnt/image; (seq 100000; echo more) | cmp - /mnt/image/file; umount /mnt/image', image.path);
     await whole.destroy();
     const verdict = answer === 'taken' ? 'taken, the image of the other is right' : 'ENODEV, nothing stays, the other is taken alone';
-    faults.record({ kind: 'removal', operation: 'freeze', point: `another device goes, beside ${what}`, hit: heldText('large', last), verdict });
+    faults.record({ kind: 'removal', operation: 'freeze', point: `another device goes, beside ${what}`, hit, verdict });
   });
 }
 
@@ -182,21 +193,13 @@ for (const [what, make] of Object.entries(frozenMeanwhile)) {
     const l = await lab({ disks: Object.values(faultDisks) });
     const sized = await makeLinear(l, 'sized', l.disk('second'), 64 * MIB);
     const data = await make(l);
-    await l.sh('mkfs.xfs -q -f -d size=312m "$1"; mkdir -p /mnt/data; mount "$1" /mnt/data', data.path);
-    l.defer(() => l.sh('umount /mnt/data'));
+    await mountXfs(l, data);
     await l.attach(data, sized);
     const snapshot = await l.createSnapshot();
     await snapshot.add(data, sized);
     await l.sh('echo one > /mnt/data/file; sync; sync; echo two > /mnt/data/file');
 
-    const hold = l.programmable('large').hold(SUPERBLOCK);
-    const taken = snapshot.take().then(() => 'taken', (error: unknown) => error);
-    const last = await hold.next();
-    await resizeLinear(l, 'sized', l.disk('second'), 48 * MIB);
-    hold.close();
-    last.release();
-
-    const answer = await taken;
+    const { answer, hit } = await takeWith(l, snapshot, () => resizeLinear(l, 'sized', l.disk('second'), 48 * MIB));
     if (answer !== 'taken') {
       expect(answer).toMatchObject({ errno: 'EAGAIN' });
       expect(await imagesOf(l)).toEqual([]);
@@ -207,6 +210,6 @@ for (const [what, make] of Object.entries(frozenMeanwhile)) {
     expect(await (await snapshot.image(sized)).size()).toBe(48 * MIB);
     await l.sh('timeout 30 sh -c "echo three > /mnt/data/file; sync -f /mnt/data/file"');
     const verdict = answer === 'taken' ? 'taken at the new size' : 'EAGAIN, the next call succeeds';
-    faults.record({ kind: 'io', operation: 'freeze', point: `another device shrinks, beside ${what}`, hit: heldText('large', last), verdict });
+    faults.record({ kind: 'io', operation: 'freeze', point: `another device shrinks, beside ${what}`, hit, verdict });
   });
 }
