@@ -111,7 +111,7 @@ int diff_area_prepare(struct diff_area *area, struct block_device *bdev)
 	struct blksnap_granularity granularity;
 	int ret;
 
-	if (diff_area_error(area))
+	if (READ_ONCE(area->error))
 		return -ENODEV;
 
 	blksnap_chunk_granularity(&granularity);
@@ -259,11 +259,6 @@ void diff_area_resized(struct diff_area *area, sector_t sectors)
 	/* Before it is prepared, there is nothing to lose. */
 	if (sectors < READ_ONCE(area->capacity))
 		diff_area_fail(area, sectors ? -ENXIO : -ENODEV);
-}
-
-int diff_area_error(struct diff_area *area)
-{
-	return READ_ONCE(area->error);
 }
 
 void diff_area_set_image_name(struct diff_area *area, const char *name)

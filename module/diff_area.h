@@ -222,7 +222,6 @@ void diff_area_resized(struct diff_area *area, sector_t sectors);
 
 /* End the area with @error if nothing has ended it yet. Context: any. */
 void diff_area_fail(struct diff_area *area, int error);
-int diff_area_error(struct diff_area *area);
 
 void diff_area_set_image_name(struct diff_area *area, const char *name);
 
