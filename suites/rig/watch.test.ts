@@ -67,6 +67,20 @@ test('lost pages are found at the end of the test, when the module that got them
   expect(error).toMatchObject({ name: 'LeftoverError', message: expect.stringMatching(/pages: 2 < 0x/) as string });
 });
 
+test.for([['lost-memory', 'new_thing'], ['lost-pages', 'lost_pages']] as const)(
+  '%s is told by the kernel when the module goes', async ([deed, line], { settings, onTestFinished, skip }) => {
+    const lab = await doomedLab({ settings, onTestFinished });
+    skip(!await hasConfig(lab.guest, 'MEM_ALLOC_PROFILING'),
+      `a kernel of flavour ${settings.flavour} has no CONFIG_MEM_ALLOC_PROFILING`);
+
+    await misbehave(lab, deed);
+    await lab.guest.run(['rmmod', 'misbehave']);
+
+    expect((await rejection(lab.checkKlog())).error).toMatchObject({
+      name: 'KernelSplatError', message: expect.stringMatching(new RegExp(`misbehave func:${line} has \\d+ allocated`)) as string,
+    });
+  });
+
 test('memory that is in use is not taken for lost, while the module is there and when it is gone', async ({ settings, onTestFinished }) => {
   const lab = await doomedLab({ settings, onTestFinished }, { loadModule: true });
   const device = lab.disk('data');
