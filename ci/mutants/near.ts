@@ -1,5 +1,6 @@
-/** Which tests are likely to see a change: those that have killed mutants near it. */
+/** Which tests are likely to see a change: those that have killed mutants near it, and those of the unit that it is in. */
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { changedLines } from '../reach/hunks.js';
 import type { Killers } from './killers.js';
 import type { Mutant } from './load.js';
@@ -41,4 +42,10 @@ export function nearest(kills: readonly Kill[], patch: string): string[] {
   const away = new Map<string, number>();
   for (const kill of kills) away.set(kill.test, Math.min(distance(kill), away.get(kill.test) ?? Infinity));
   return [...away].sort(([a, near], [b, far]) => (near === far ? (a < b ? -1 : 1) : near - far)).map(([test]) => test);
+}
+
+/** Pure: of these, as `file > test name`, the KUnit cases of the unit that the patch changes; one guest runs them all. */
+export function ofUnit(tests: readonly string[], patch: string): string[] {
+  const unit = basename(changedLines(patch)[0]?.file ?? '', '.c');
+  return tests.filter((test) => /^suites\/kunit\/.* > blksnap_(\w+) > /.exec(test)?.[1] === unit);
 }

@@ -7,7 +7,7 @@ import type { KnownTest } from '../select/collect.js';
 import type { Selection } from '../select/select.js';
 import { buildMutant, type MutantBuild, type Original } from './build.js';
 import type { Killers } from './killers.js';
-import { nearest, type Kill } from './near.js';
+import { nearest, ofUnit, type Kill } from './near.js';
 import type { Mutant } from './load.js';
 import { asItApplies } from './refresh.js';
 import type { MutantResult } from './results.js';
@@ -95,7 +95,8 @@ async function kill({ specIds, key }: Mutant, on: TestsOn, ready: Ready, tests: 
   const others = async () => {
     const seen = await look();
     sight = seen.sight;
-    return byPromise(own.filter(seen.sees), nearest(kills, seen.patch), seen.canSee);
+    const unit = ofUnit(own.map(testName), seen.patch);
+    return byPromise(own.filter(seen.sees), { near: nearest(kills, seen.patch), unit }, seen.canSee);
   };
   const run = await runUntilKilled(on, ready, { first: own.filter((test) => testName(test) === killers.get(key)), others, times, withinMs });
   return { run, sight };
@@ -109,14 +110,18 @@ async function runAll({ specIds }: Mutant, on: TestsOn, ready: Ready, { all, oth
 /** So many of each kind come first. */
 const firstFew = 12;
 
-/** Those first that have killed near by, and those that reach little: they are about the place, and quick. Then those that have killed at all. */
-function byPromise(tests: Selection['tests'], near: readonly string[], canSee: CanSee | undefined): Selection['tests'][] {
+/** Those first that have killed near by, and those that reach little or are of the unit: they are about the place, and quick. Then those that
+ *  have killed at all. */
+function byPromise(
+  tests: Selection['tests'], { near, unit }: { readonly near: readonly string[]; readonly unit: readonly string[] }, canSee: CanSee | undefined,
+): Selection['tests'][] {
   const byName = new Map(tests.map((test) => [testName(test), test]));
   const killing = near.flatMap((name) => byName.get(name) ?? []);
-  const others = tests.filter((test) => !killing.includes(test));
-  if (canSee === undefined) return [killing.slice(0, firstFew), killing.slice(firstFew), others];
+  const cases = tests.filter((test) => unit.includes(testName(test)) && !killing.includes(test));
+  const others = tests.filter((test) => !killing.includes(test) && !cases.includes(test));
+  if (canSee === undefined) return [[...killing.slice(0, firstFew), ...cases], killing.slice(firstFew), others];
   const sorted = others.sort((a, b) => canSee.reach(a) - canSee.reach(b));
-  return [[...killing.slice(0, firstFew), ...sorted.slice(0, firstFew)], killing.slice(firstFew), sorted.slice(firstFew)];
+  return [[...killing.slice(0, firstFew), ...cases, ...sorted.slice(0, firstFew)], killing.slice(firstFew), sorted.slice(firstFew)];
 }
 
 function sightOf({ specIds }: Mutant, all: Selection['tests'], seeing: Selection['tests']): Sight {

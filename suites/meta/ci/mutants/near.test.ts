@@ -1,6 +1,6 @@
 /** Tests that killed near by are tried before those that killed far away. */
 import { expect, test } from 'vitest';
-import { nearest } from '../../../../ci/mutants/near.js';
+import { nearest, ofUnit } from '../../../../ci/mutants/near.js';
 
 const patch = `diff --git a/module/a.c b/module/a.c
 --- a/module/a.c
@@ -22,4 +22,9 @@ test('by lines in the same file, then all others by name, each once', () => {
     { file: 'module/c.c', line: 1, test: 'a elsewhere' },
   ];
   expect(nearest(kills, patch)).toEqual(['near', 'both', 'a elsewhere', 'z elsewhere']);
+});
+
+test('the KUnit cases of the unit that changes are found by its name', () => {
+  const cases = ['blksnap_a > one', 'blksnap_a_more > two', 'blksnap_b > three'].map((name) => `suites/kunit/kunit.test.ts > ${name}`);
+  expect(ofUnit([...cases, 'suites/cow/x.test.ts > blksnap_a > four'], patch)).toEqual([cases[0]]);
 });
