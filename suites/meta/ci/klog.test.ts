@@ -34,6 +34,8 @@ const complaints: readonly (readonly [name: string, line: string])[] = [
   ['lockdep', 'INFO: trying to register non-static key.'],
   ['lockdep', 'turning off the locking correctness validator.'],
   ['lockdep', 'DEBUG_LOCKS_WARN_ON(lock->magic != lock)'],
+  ['lockdep', 'DEBUG_RWSEMS_WARN_ON((rwsem_owner(sem) != current) && !rwsem_test_oflags(sem, RWSEM_NONSPINNABLE)): count = 0x0, magic = 0xffffffffa0002040'],
+  ['lockdep', 'BUG: spinlock already unlocked on CPU#0, insmod/118'],
   ['lockdep', 'BUG: MAX_LOCKDEP_ENTRIES too low!'],
   ['atomic sleep', 'BUG: sleeping function called from invalid context at mm/slab.h:1'],
   ['atomic sleep', 'BUG: scheduling while atomic: fio/34/0x00000002'],

@@ -10,8 +10,10 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -84,6 +86,30 @@ static int lock_inversion(void)
 	mutex_lock(&first);
 	mutex_unlock(&first);
 	mutex_unlock(&second);
+	return 0;
+}
+
+static int mutex_let_go(void)
+{
+	mutex_unlock(&first);
+	return 0;
+}
+
+static int semaphore_let_go(void)
+{
+	static DECLARE_RWSEM(semaphore);
+
+	up_write(&semaphore);
+	return 0;
+}
+
+static int spinlock_let_go(void)
+{
+	static DEFINE_SPINLOCK(lock);
+
+	/* So that the preemption count is right, and only the lock is not. */
+	preempt_disable();
+	spin_unlock(&lock);
 	return 0;
 }
 
@@ -196,6 +222,9 @@ static const struct {
 	{ "out-of-bounds", out_of_bounds },
 	{ "wide-shift", wide_shift },
 	{ "lock-inversion", lock_inversion },
+	{ "mutex-let-go", mutex_let_go },
+	{ "semaphore-let-go", semaphore_let_go },
+	{ "spinlock-let-go", spinlock_let_go },
 	{ "rcu-without-lock", rcu_without_lock },
 	{ "atomic-sleep", atomic_sleep },
 	{ "free-active-timer", free_active_timer },
