@@ -43,6 +43,7 @@ const left: readonly (readonly [deed: string, report: RegExp, watcher: string])[
   ['lost-memory', /leak: \d+ bytes < .*new_thing/, 'DEBUG_KMEMLEAK'],
   ['left-cache', /slab cache: misbehave/, 'MODULES'],
   ['left-workqueue', /workqueue: misbe/, 'MODULES'],
+  ['left-number', /device number: \d+ misbehave/, 'MODULES'],
   ['nameless-file', /open file without a name: 1 on \/tmp/, 'TMPFS'],
   ['claimed-device', /claimed device: \/dev\/vdb/, 'MODULES'],
 ];

@@ -103,13 +103,14 @@ static int semaphore_let_go(void)
 	return 0;
 }
 
-static int spinlock_let_go(void)
-{
-	static DEFINE_SPINLOCK(lock);
+static DEFINE_SPINLOCK(never_taken);
 
+static int spinlock_let_go(void)
+	__releases(&never_taken)
+{
 	/* So that the preemption count is right, and only the lock is not. */
 	preempt_disable();
-	spin_unlock(&lock);
+	spin_unlock(&never_taken);
 	return 0;
 }
 
@@ -214,6 +215,13 @@ static int claim_device(void)
 	return PTR_ERR_OR_ZERO(file);
 }
 
+static int leave_number(void)
+{
+	int ret = register_blkdev(0, "misbehave");
+
+	return ret < 0 ? ret : 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(void);
@@ -235,6 +243,7 @@ static const struct {
 	{ "left-cache", left_cache },
 	{ "cache-with-objects", cache_with_objects },
 	{ "left-workqueue", left_workqueue },
+	{ "left-number", leave_number },
 	{ "nameless-file", open_nameless_file },
 	{ "claimed-device", claim_device },
 };

@@ -271,6 +271,21 @@ static void note_task(const char *dir, const char *name)
 		note("workqueue: %s", text + 10);
 }
 
+/* Of character and block devices, such as "252 device-mapper". */
+static void note_device_numbers(void)
+{
+	FILE *devices = fopen("/proc/devices", "re");
+	char line[TEXT_BYTES];
+	char name[TEXT_BYTES];
+	int major;
+
+	while (devices && fgets(line, sizeof(line), devices))
+		if (sscanf(line, "%d %255s", &major, name) == 2)
+			note("device number: %d %s", major, name);
+	if (devices)
+		fclose(devices);
+}
+
 static long last_pid(void)
 {
 	char text[TEXT_BYTES];
@@ -401,6 +416,7 @@ static void look_at_remains(void)
 {
 	each_entry("/sys/kernel/slab", note_cache);
 	each_entry("/proc", note_task);
+	note_device_numbers();
 }
 
 /* Prints what is there and was not; returns how much that is. */
