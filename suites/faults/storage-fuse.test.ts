@@ -134,3 +134,16 @@ test('writers that wait for space go on when it comes, though nothing else ends 
   await expectDeviceRight(s);
   faults.record({ kind: 'allocation', operation: 'growth', point: 'until nothing else is on its way', hit, verdict });
 });
+
+test('writers that wait for space that never comes go on, and the snapshot is lost', { timeout: limit(60_000), meta: { spec: ['DIF-03', 'COW-06'] } }, async ({ lab, faults }) => {
+  const s = await freezeOnFuse(lab);
+  await s.store.fail('allocate', 1, 'poor');
+  expect(await overwrite(s.data, 0, 12)).toEqual(Array.from({ length: 12 }, () => 4096));
+  const hit = await s.store.hit();
+  // Who asks for nothing has room for all.
+  if (hit !== '') expect((await s.data.snapshotInfo()).error_name).not.toBeNull();
+  const verdict = await lookAtChunks(s, [0, 7, 8, 11, 12]);
+  await expectTold(s);
+  await expectDeviceRight(s);
+  faults.record({ kind: 'allocation', operation: 'growth', point: 'for ever', hit, verdict });
+});

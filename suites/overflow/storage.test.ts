@@ -1,7 +1,7 @@
 /** What may serve as difference storage, for which devices, and what is refused with a clear error.
  *  Method: offer it; what is accepted must hold an image, what is refused must leave nothing behind. */
 import {
-  dataDisk, expect, filledSectors, makeLinear, makeLoop, makePartitions, mountExt4, moduleReferences, secondDisk, Snapshot, storeDisk, test, thirdDisk,
+  dataDisk, expect, filledSectors, makeLinear, makeLoop, makePartitions, mountExt4, moduleReferences, secondDisk, Snapshot, steeredLab, storeDisk, test, thirdDisk,
   tool, type Device, type Lab,
 } from '../fixtures/index.js';
 
@@ -195,4 +195,21 @@ test(`a snapshot is refused with ${descriptors.length} kinds of descriptors that
   }
   expect(await Snapshot.collect(l.guest)).toEqual([]);
   expect(await moduleReferences(l)).toBe(0);
+});
+
+test('a device cannot join when the storage cannot be flushed, where the module tries it', { meta: { spec: ['DIF-05', 'SNP-04'] } }, async ({ lab, skip }) => {
+  const l = await steeredLab(lab);
+  const [data, store] = [l.disk('data'), l.programmable('store')];
+  await l.attach(data);
+  const snapshot = await l.createSnapshot({ storage: l.disk('store').path });
+  store.forget();
+  const mend = store.fail({ kind: 'flush' }, 'EIO');
+  const refusal = await snapshot.add(data).then(() => undefined, (error: unknown) => error);
+  skip(store.requests({ kind: 'flush' }).length === 0, 'the module does not try its storage when a device joins');
+  expect(refusal).toMatchObject({ name: 'ToolError', call: 'blkfilter_ctl_blksnap_snapshotadd', errno: 'EIO' });
+
+  mend();
+  await snapshot.add(data);
+  await snapshot.take();
+  await snapshot.destroy();
 });

@@ -71,6 +71,21 @@ for (const { what, make, remove } of removals) {
   });
 }
 
+test('a device is in use by no more than before when its image is closed', { meta: { spec: ['IMG-02', 'FLT-10'] } }, async ({ lab }) => {
+  const l = await lab({ disks });
+  const volume = await makeLinear(l, 'volume', l.disk('second'), 8 * MIB);
+  const openers = async () => (await l.sh('dmsetup info --columns --noheadings -o open volume')).trim();
+  const { snapshot, image } = await frozenImage(l, volume);
+  const before = await openers();
+  for (let round = 0; round < 2; round++) {
+    const users = [await holdOpen(image), await holdOpen(image)];
+    await image.read(0, 4096);
+    for (const user of users) await user.close();
+    expect(await openers()).toBe(before);
+  }
+  await snapshot.destroy();
+});
+
 test('a loop device that is detached while its image is open goes later, or goes and the image fails', { meta: { spec: ['FLT-10', 'IMG-02', 'SNP-05'] } }, async ({ lab }) => {
   const l = await lab({ disks });
   const loop = await makeLoop(l, 8 * MIB);
