@@ -101,7 +101,7 @@ async function runOn({ mutant, test }: Canary, moduleDir: string, flight: Flight
   step.update('module build');
   const module = await buildModule(ready.kernel, moduleDir).finally(() => step.drop());
   const resultsDir = join(flight.resultsDir, 'canaries', mutant.name.replaceAll('/', '-'));
-  const on = { root, options, resultsDir, runDir, progress, title: `canary ${mutant.name}`, settings: { moduleDir } };
+  const on = { root, options, resultsDir, runDir, progress, title: `canary ${mutant.name}`, repeat: repeatOf(mutant, options), settings: { moduleDir } };
   try {
     const cases = await runSome(on, { kernel: ready.kernel, module }, [[test]], Date.now() + limitMs, () => true);
     return cases.find(({ file, name }) => file === test.file && name === test.name);
@@ -121,11 +121,15 @@ async function passesWithout({ mutant, test }: Canary, flight: Flight): Promise<
   return seen?.state === 'passed';
 }
 
+/** On our own module, where it is planted. */
+function repeatOf(mutant: Canary['mutant'], choices: RepeatChoices): string {
+  return repeatRun(['mutants', mutant.name], { ...choices, moduleDir: undefined });
+}
+
 /** Pure but for `target`: caught is a failure of the product in that test, and nothing else. It is repeated on our own module,
  *  where it was planted. */
 export function judge(target: CaseReport, { mutant, test }: Canary, seen: CaseReport | undefined, choices: RepeatChoices): void {
-  const repeat = repeatRun(['mutants', mutant.name], { ...choices, moduleDir: undefined });
-  Object.assign(target, { name: `${mutant.name} is caught by ${test.file} > ${test.name}`, repeat });
+  Object.assign(target, { name: `${mutant.name} is caught by ${test.file} > ${test.name}`, repeat: repeatOf(mutant, choices) });
   if (seen?.state === 'failed') {
     target.state = 'passed';
   } else if (seen?.state === 'passed') {

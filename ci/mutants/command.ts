@@ -2,7 +2,7 @@
 import type { KernelLine } from '../../vm/index.js';
 import { checkChoices } from '../build/choices.js';
 import { moduleFolder } from '../build/prepare.js';
-import { exitCodes, RigError } from '../cli/exit-codes.js';
+import { exitCodes, RigError, UsageError } from '../cli/exit-codes.js';
 import { installMissing } from '../host/install.js';
 import { hashOrder } from '../select/hash-order.js';
 import { withoutLong } from '../select/long.js';
@@ -16,6 +16,8 @@ import { killsOf, mutantPlaces } from './near.js';
 import { mutantsHelp, parseMutantsCli, type MutantsOptions } from './options.js';
 import { refreshMutants } from './refresh.js';
 import { runMutants } from './run.js';
+import { calledBy, changeName } from './systematic/choose.js';
+import { changesIn } from './systematic/make.js';
 
 /** Finds the tests that there are; the entry knows how. */
 export type FindTests = (options: MutantsOptions) => Promise<Selection>;
@@ -25,11 +27,16 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
   const options = parseMutantsCli(argv);
   if (options.command === 'help') return print(mutantsHelp);
   const written = readMutants(root, readSpec(root));
-  const chosen = sampled(selectMutants([...options.selection, ...options.specIds.map((id) => id.toUpperCase())], written), options);
-  if (options.command === 'list') return print(options.json ? JSON.stringify(chosen) : listText(chosen));
+  const moduleDir = moduleFolder(root, options);
+  const systematicWords = options.selection.filter((word) => word.startsWith('systematic/'));
+  const called = namesOf(systematicWords, moduleDir);
+  const words = [...options.selection.filter((word) => !systematicWords.includes(word)), ...options.specIds.map((id) => id.toUpperCase())];
+  const chosen = words.length === 0 && called.length > 0 ? [] : sampled(selectMutants(words, written), options);
+  if (options.command === 'list') {
+    return print(options.json ? JSON.stringify([...chosen, ...called.map((name) => ({ name }))]) : [...called, listText(chosen, called.length)].join('\n'));
+  }
   const progress = new Progress(options.json ? process.stderr : process.stdout);
   const line: KernelLine = await checkChoices(options);
-  const moduleDir = moduleFolder(root, options);
   const session = openSession();
   try {
     if (options.refresh) return await refreshMutants(chosen, { line, moduleDir }, progress);
@@ -39,10 +46,20 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
     const killers = readKillers(root);
     const places = mutantPlaces(written, moduleDir);
     const how = { all: tests, others: others(options, tests), times, withinMs, killers, kills: killsOf(killers, places) };
-    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, places, tests: how });
+    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, systematicWords, places, tests: how });
   } finally {
     await session.close();
   }
+}
+
+/** Of the systematic ones those that words call. Throws UsageError for a word that calls none. */
+function namesOf(words: readonly string[], moduleDir: string): string[] {
+  const changes = words.length === 0 ? [] : changesIn(moduleDir);
+  return words.flatMap((word) => {
+    const called = calledBy(changes, word);
+    if (called.length === 0) throw new UsageError(`no systematic change is called "${word}"; npm start -- mutants systematic/FILE.c --list names those of a file`);
+    return called.map(changeName);
+  });
 }
 
 /** Of the written ones as many as their share in the sample; the others of the sample are systematic. */
@@ -64,10 +81,11 @@ function others({ all, also }: MutantsOptions, tests: Selection['tests']): Selec
   return also.length > 0 ? select(also, { tests, broken: [] }).tests : undefined;
 }
 
-function listText(mutants: readonly Mutant[]): string {
+function listText(mutants: readonly Mutant[], systematic: number): string {
   const blocks = mutants.map(({ name, specIds, breaks, forWhom, howBad }) =>
     `${name}  [${specIds.join(' ')}]\n  ${breaks}\n  For whom: ${forWhom}\n  How bad: ${howBad}`);
-  return [...blocks, `${mutants.length} mutants of ${new Set(mutants.flatMap(({ specIds }) => specIds)).size} ids`].join('\n');
+  const count = `${mutants.length} mutants of ${new Set(mutants.flatMap(({ specIds }) => specIds)).size} ids`;
+  return [...blocks, systematic > 0 ? `${count}, ${systematic} systematic changes` : count].join('\n');
 }
 
 function print(text: string): number {

@@ -46,6 +46,7 @@ export function parseMutantsCli(given: readonly string[]): MutantsOptions {
   if (!['run', 'list', 'help'].includes(options.command)) throw new UsageError(`mutants takes names of mutants, got "${options.command}"`);
   if (options.repeat !== 1 || options.shard.count !== 1) throw new UsageError('mutants runs as a whole and once: no --repeat, no --shard');
   if (options.long || options.canaries !== undefined) throw new UsageError('mutants plants its own bugs, and runs no long tests: no --canaries, no --long');
+  if (options.exclude.length > 0) throw new UsageError('mutants tries all tests that name an id: no --exclude');
   const isChosen = options.selection.length + options.specIds.length > 0;
   return {
     ...options,
@@ -94,6 +95,7 @@ suites/mutants/equivalent.yaml (where it does not exist, create it, with the top
                    Which can is learnt first, once for the code and the tests as they are: all tests run on a kernel
                    and a module with a probe at each statement. Who does not reach a mutant's place cannot see it
   --systematic N   try so many systematic changes, by the seed (default 200, and 0 when names are given)
+                   (one, or those of a line, function or file, by name: mutants systematic/image.c:120)
   --sample N       of all that are chosen only N, by the seed
   --times N        a test kills when it fails N times of N (default 2)
   --within S       seconds for the tests on one mutant (default 1200)

@@ -54,8 +54,8 @@ export function mutantsJson(results: readonly MutantResult[]): object {
 }
 
 /** `selected` are the words that choose it: a systematic one has no name to be called by, and is in its turn again. */
-export function mutantCase({ name, file, specIds }: Mutant, choices: RepeatChoices, selected: readonly string[] = [name]): CaseReport {
-  const repeat = repeatRun(['mutants', ...selected], choices);
+export function mutantCase({ name, file, specIds }: Mutant, choices: RepeatChoices, how: readonly string[] = []): CaseReport {
+  const repeat = repeatRun(['mutants', name, ...how], choices);
   return pendingCase({ id: mutantCaseId(name), suite: 'mutants', file, name, specIds, repeat });
 }
 

@@ -26,6 +26,8 @@ export interface TestsOn {
   readonly progress: Progress;
   /** Shown while its tests run. */
   readonly title: string;
+  /** Runs these tests on this mutant again; when left out, the tests are repeated by themselves. */
+  readonly repeat?: string;
   /** What else the tests are to be told. */
   readonly settings?: Pick<Partial<SuiteSettings>, 'moduleDir' | 'toldDir'>;
 }
@@ -106,13 +108,14 @@ export async function runSome(
   on: TestsOn, ready: Ready, parts: readonly Selection['tests'][], deadlineMs: number, isEnough: (ended: CaseReport) => boolean,
 ): Promise<readonly CaseReport[]> {
   const { root, options, resultsDir, runDir, progress, title } = on;
+  const repeat = (file: string, name?: string) => on.repeat ?? repeatSuiteTest(file, name, options);
   mkdirSync(join(resultsDir, 'remains'), { recursive: true });
   const store = new ReportStore(resultsDir, { kernel: ready.kernel.release, flavour: options.flavour, seed: String(options.seed) });
   const settings = { ...options, ...ready, resultsDir, runDir, ...on.settings };
   let isOver = false;
   for (const tests of parts.filter(({ length }) => length > 0)) {
     if (isOver) {
-      announce({ tests, broken: [] }, store, (file, name) => repeatSuiteTest(file, name, options));
+      announce({ tests, broken: [] }, store, repeat);
       continue;
     }
     const stop = new AbortController();
@@ -124,7 +127,6 @@ export async function runSome(
     const onCaseEnd = (one: CaseReport) => {
       if (isEnough(one)) end();
     };
-    const repeat = (file: string, name?: string) => repeatSuiteTest(file, name, options);
     await runTests({
       root, project: 'suites', jobs: options.jobs, settings, selection: { tests, broken: [] }, store, repeat, progress,
       observer: { title, onCaseEnd }, stop: stop.signal,

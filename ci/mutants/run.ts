@@ -36,6 +36,8 @@ export interface MutantsRun {
   readonly session: Session;
   readonly progress: Progress;
   readonly chosen: readonly Mutant[];
+  /** Systematic ones that are called by name; empty: as many as the options say. */
+  readonly systematicWords: readonly string[];
   readonly places: Places;
   readonly tests: Omit<TrialTests, 'learn'>;
 }
@@ -45,7 +47,7 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   const whole = wholeOf(options);
   const resultsDir = createResultsDir(root, new Date());
   const store = new ReportStore(resultsDir, { line: line.name, flavour: options.flavour, seed: String(options.seed) });
-  store.add(...chosen.map((mutant) => mutantCase(mutant, options, [mutant.name, ...tryWords(options)])));
+  store.add(...chosen.map((mutant) => mutantCase(mutant, options, tryWords(options))));
   session.onInterrupt = () => store.seal();
   progress.say(`kernel ${line.name}, flavour ${options.flavour}, seed ${options.seed}, ${chosen.length} mutants`);
   const repeat = repeatRun(['mutants', ...whole], options);
@@ -53,6 +55,7 @@ export async function runMutants(run: MutantsRun): Promise<number> {
   if (ready === undefined) return finish(store, options.json, progress);
   const on = (title: string): TestsOn => (
     { root, options, runDir: session.runDir, progress, title, resultsDir: join(resultsDir, 'mutants', title.replaceAll('/', '-')) });
+  const repeatOf = ({ name }: Mutant) => repeatRun(['mutants', name, ...tryWords(options)], options);
 
   const count = systematicCount(run);
   const shopsDir = temporaryFolder('workshops-');
@@ -70,22 +73,22 @@ export async function runMutants(run: MutantsRun): Promise<number> {
     // At once, so that what is stopped half way has not been for nothing.
     if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), run.places));
   };
-  const systematic = systematicMutants(root, run.moduleDir, options.seed);
+  const systematic = systematicMutants({ root, moduleDir: run.moduleDir, seed: options.seed, words: run.systematicWords });
   const turns = turnsOf({ written: chosen, systematic, count, onEquivalent: (mutant, why) => argued.push(equivalentResult(mutant, why)) });
   let begun = 0;
   await onLanes(lanes, turns, async (mutant, original) => {
     const at = begun++;
     const isWritten = chosen.includes(mutant);
     const here = on(isWritten ? mutant.name : `systematic-${at}`);
-    const trial = await tryMutant(mutant, original, { ...here, options: onLane }, { ...run.tests, learn });
+    const trial = await tryMutant(mutant, original, { ...here, options: onLane, repeat: repeatOf(mutant) }, { ...run.tests, learn });
     // What does not compile is nobody's bug.
     if (!isWritten && trial.run === undefined && trial.isUncompiled) return turns.giveBack();
     trials.set(at, trial);
-    if (!isWritten) store.add(mutantCase(mutant, options, whole));
+    if (!isWritten) store.add(mutantCase(mutant, options, tryWords(options)));
     progress.say(oneLine(resultAt(trial)));
     write();
   }).finally(() => systematic.return(undefined));
-  store.add(...argued.map(({ mutant }) => mutantCase(mutant, options, whole)));
+  store.add(...argued.map(({ mutant }) => mutantCase(mutant, options, tryWords(options))));
   failAnyway = await failingOnOriginal([...trials.values()], ready, on('original'), run.tests.all);
   write();
   rmSync(shopsDir, { recursive: true, force: true });
@@ -114,7 +117,8 @@ function tryWords({ times, withinMs, all, also }: MutantsOptions): string[] {
 }
 
 /** How many systematic ones there are to be: in a sample, what the written ones have left. */
-function systematicCount({ options, chosen }: MutantsRun): number {
+function systematicCount({ options, chosen, systematicWords }: MutantsRun): number {
+  if (systematicWords.length > 0) return Infinity;
   return Math.max(0, Math.min(options.systematic, (options.sample ?? Infinity) - chosen.length));
 }
 

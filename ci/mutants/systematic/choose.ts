@@ -26,6 +26,12 @@ export function changeName({ file, function: name, line, what, nth }: PlacedChan
   return `systematic/${file}:${line} ${name}: ${what}${nth > 1 ? ` (${nth})` : ''}`;
 }
 
+/** Those that a word calls: the one of this name, or all whose names begin so, with a file, its line, or the function there. */
+export function calledBy<C extends PlacedChange>(changes: readonly C[], word: string): C[] {
+  const exactly = changes.filter((change) => changeName(change) === word);
+  return exactly.length > 0 ? exactly : changes.filter((change) => [':', ' '].some((end) => changeName(change).startsWith(`${word}${end}`)));
+}
+
 /** Unique wherever the line moves, and as long as it stays as it is. */
 export function changeKey({ file, function: name, code, what, nth }: PlacedChange): string {
   return `systematic/${file} ${name}: ${what}${nth > 1 ? ` (${nth})` : ''}: ${code}`;

@@ -230,9 +230,9 @@ describe('the report', () => {
     expect(one.repeat).toBe('npm start -- mutants module/tail --seed 7 --line 6.12 --flavour debug --module /m --driver vng');
   });
 
-  test('of a systematic one, which has no name to be called by, repeats the whole', () => {
-    expect(mutantCase(mutant, { ...choices, moduleDir: undefined, driver: undefined }, ['--systematic', '20']).repeat)
-      .toBe('npm start -- mutants --systematic 20 --seed 7 --line 6.12 --flavour debug');
+  test('repeats it in the way that it was tried', () => {
+    expect(mutantCase({ ...mutant, name: 'systematic/a.c:7 f: ! goes' }, { ...choices, moduleDir: undefined, driver: undefined }, ['--times', '3']).repeat)
+      .toBe("npm start -- mutants 'systematic/a.c:7 f: ! goes' --times 3 --seed 7 --line 6.12 --flavour debug");
   });
 
   test('as JSON says null for what is not known', () => {

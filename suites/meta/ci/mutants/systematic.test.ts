@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { applied, findChanges } from '../../../../ci/mutants/systematic/changes.js';
-import { allChanges, changeKey, changeName, inTurn } from '../../../../ci/mutants/systematic/choose.js';
+import { allChanges, calledBy, changeKey, changeName, inTurn } from '../../../../ci/mutants/systematic/choose.js';
 import { parseEquivalents, readEquivalents, staleEquivalents, whyEquivalent } from '../../../../ci/mutants/systematic/equivalent.js';
 import { changesIn } from '../../../../ci/mutants/systematic/make.js';
 
@@ -83,6 +83,21 @@ test('a key stays where lines move', () => {
   const moved = new Map([...sources].map(([file, source]) => [file, `\n\n${source}`]));
   expect(allChanges(moved).map(changeKey)).toEqual(allChanges(sources).map(changeKey));
   expect(allChanges(moved).map(changeName)).not.toEqual(allChanges(sources).map(changeName));
+});
+
+test('a word calls the change of that name, or those of a file, a line or a function', () => {
+  const all = allChanges(sources);
+  const [one] = all;
+  if (one === undefined) throw new Error('no change');
+  const { file, line, function: name } = one;
+  expect(calledBy(all, changeName(one))).toEqual([one]);
+  expect(calledBy(all, `systematic/${file}`)).toEqual(all.filter((other) => other.file === file));
+  expect(calledBy(all, `systematic/${file}:${line}`)).toEqual(all.filter((other) => other.file === file && other.line === line));
+  expect(calledBy(all, `systematic/${file}:${line} ${name}`)).toContain(one);
+  expect(calledBy(all, 'systematic/a')).toEqual([]);
+  // What the name of another begins with.
+  const twice = [one, { ...one, nth: 2 }];
+  expect(calledBy(twice, changeName(one))).toEqual([one]);
 });
 
 test('each function has its turn before one has its second, and the seed decides with which change', () => {
