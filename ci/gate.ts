@@ -44,7 +44,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return exitCodes.passed;
   }
   if (options.driver !== undefined) throw new UsageError('npm test runs with its own choice of driver; --driver belongs to npm start');
-  if (options.command !== 'run' || options.selection.length + options.specIds.length > 0) {
+  if (options.command !== 'run' || options.selection.length + options.specIds.length + options.exclude.length > 0) {
     throw new UsageError('npm test runs everything; to select, list or look at the machine use npm start');
   }
   if (options.repeat > 1) {

@@ -26,6 +26,7 @@ import { variantDir } from './report/variant.js';
 import type { Collected } from './select/collect.js';
 import { listJson, listText } from './select/list.js';
 import { selectBySpec } from './select/by-spec.js';
+import { excludedBy, without } from './select/exclude.js';
 import { withCore } from './select/core.js';
 import { leftOut, withoutLong, type Shortened } from './select/long.js';
 import { makePlan, type Shard } from './select/plan.js';
@@ -33,7 +34,7 @@ import { roundsOf, type Round } from './select/rounds.js';
 import { select, type Selection } from './select/select.js';
 import { findTests } from './session/find-tests.js';
 import { Progress } from './session/progress.js';
-import { announce, runTests } from './session/run-tests.js';
+import { announce, runTests, skipExcluded } from './session/run-tests.js';
 import { openSession, type Session } from './session/session.js';
 import { passSettings } from './session/settings.js';
 import { shell } from './shell/shell.js';
@@ -60,13 +61,19 @@ async function main(argv: readonly string[]): Promise<number> {
     const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
     const { selection, left } = chooseTests(options, all);
-    if (options.command === 'list') return print(options.json ? listJson(selection) : [listText(selection), ...left > 0 ? [leftOut(left)] : []].join('\n'));
+    if (options.command === 'list') return print(list(selection, left, options));
     await installMissing(progress);
     if (left > 0) progress.say(leftOut(left));
-    return await runSuites({ options, line, all, selection, isWhole: selection.tests.length + left === all.tests.length, session, progress });
+    return await runSuites({ options, line, all, selection, isWhole: options.exclude.length === 0 && selection.tests.length + left === all.tests.length, session, progress });
   } finally {
     await session.close();
   }
+}
+
+/** What this shard would run. */
+function list(whole: Selection, left: number, { json, shard, exclude }: CliOptions): string {
+  const selection = without(makePlan([{ selection: whole }], shard).parts[0]?.selection ?? whole, excludedBy(exclude, whole));
+  return json ? listJson(selection) : [listText(selection), ...left > 0 ? [leftOut(left)] : []].join('\n');
 }
 
 /** The tests that the words mean, and how many long ones of them are left out. */
@@ -98,12 +105,16 @@ async function runSuites({ options, line, all, selection, isWhole, session, prog
   const { flavour, seed, jobs, shard } = options;
   const rounds = roundsOf(seed, options.repeat).map((round) => ({ ...round, selection, repeat: repeatOf(options, round) }));
   const plan = makePlan(rounds, shard);
+  const excluded = excludedBy(options.exclude, all);
   const repeat = repeatRun(wordsOf(options), options);
   const origin = await runOrigin(root, options, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);
   const store = new ReportStore(resultsDir, { line: line.name, flavour, seed: String(seed) }, origin);
   session.onInterrupt = () => store.seal();
-  for (const part of plan.parts) announce(part.selection, store, part.repeat, part.variant);
+  for (const part of plan.parts) {
+    announce(part.selection, store, part.repeat, part.variant);
+    skipExcluded(part.selection, excluded, store, part.variant);
+  }
   const flyCanaries = announceCanaries({ root, options, all, tests: plan.total, store });
   progress.say(`kernel ${line.name}, flavour ${flavour}${options.driver ? `, driver ${options.driver}` : ''}, seed ${seed}, ${testsText(store, plan.total, shard)}, ${jobs} at a time`);
   try {
@@ -112,7 +123,7 @@ async function runSuites({ options, line, all, selection, isWhole, session, prog
       const { variant } = part;
       if (variant !== undefined) progress.say(`${variant.label} of ${rounds.length}, seed ${part.seed}`);
       passSettings({ ...options, ...ready, seed: part.seed, resultsDir: variantDir(resultsDir, variant), runDir: session.runDir });
-      await runTests({ root, project: 'suites', jobs, store, progress, ...part });
+      await runTests({ root, project: 'suites', jobs, store, progress, ...part, selection: without(part.selection, excluded) });
       const own = store.report.cases.filter((one) => one.variant?.label === variant?.label);
       if (variant !== undefined) progress.say(`${variant.label}: ${closingLine(own)}`);
     }

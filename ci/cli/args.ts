@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly selection: readonly string[];
   /** Ids of the spec: only tests that name one of them; empty means any. */
   readonly specIds: readonly string[];
+  /** Suites, files or names of tests that do not run. */
+  readonly exclude: readonly string[];
   readonly command: 'run' | 'list' | 'spec' | 'merge' | 'shell' | 'doctor' | 'help';
   /** For shell: the command to run, after --. */
   readonly words: readonly string[];
@@ -47,6 +49,7 @@ const options = {
   list: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   spec: { type: 'string', multiple: true },
+  exclude: { type: 'string', multiple: true },
   seed: { type: 'string' },
   repeat: { type: 'string' },
   long: { type: 'boolean' },
@@ -104,6 +107,7 @@ export function parseCli(given: readonly string[]): CliOptions {
   return {
     selection: rest,
     specIds: values.spec ?? [],
+    exclude: values.exclude ?? [],
     words: isShell ? argv.slice(end + 1) : [],
     disks: values.disk ?? [],
     driver: values.qemu ? 'qemu' : driverOf(values.driver),

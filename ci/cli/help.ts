@@ -17,6 +17,7 @@ The paths of --module and merge are meant from where you stand.
 
   --list           list suites and tests with the spec ids they prove (long ones with --long); boots nothing
   --spec COW-03    only tests that name this id of the spec, or one of a group (COW); may be given again
+  --exclude WORD   not this suite, file or part of a test's name; may be given again. The report has it as skipped
   --seed N         repeat the random choices of an earlier run (printed at its start)
   --repeat N       run the selection N times, each round with a seed of its own; tells flaky tests
   --long           also the files *.long.test.ts: each fault at each place, tens of minutes. Without it they run when their

@@ -15,14 +15,21 @@ export type Origin = Readonly<Partial<Record<OriginName, string>>>;
 /** What of the command line goes into it. */
 interface Choices {
   readonly selection: readonly string[];
+  readonly specIds: readonly string[];
+  readonly exclude: readonly string[];
+  readonly long: boolean;
   readonly shard: Shard;
   readonly moduleDir: string | undefined;
 }
 
-export async function runOrigin(root: string, { selection, shard, moduleDir }: Choices, plan: Plan): Promise<Origin> {
+export async function runOrigin(root: string, { selection, specIds, exclude, long, shard, moduleDir }: Choices, plan: Plan): Promise<Origin> {
+  const words = [
+    ...selection.map((word) => JSON.stringify(word)), ...specIds.flatMap((id) => ['--spec', id]),
+    ...exclude.flatMap((word) => ['--exclude', JSON.stringify(word)]), ...(long ? ['--long'] : []),
+  ];
   return {
     commit: await commitOf(root),
-    selection: selection.length === 0 ? 'all' : selection.map((word) => JSON.stringify(word)).join(' '),
+    selection: words.length === 0 ? 'all' : words.join(' '),
     shard: `${shard.index}/${shard.count}`,
     tests: String(plan.total),
     list: plan.digest,

@@ -25,11 +25,12 @@ export function repeatRun(selected: readonly string[], choices: RepeatChoices, s
 interface Selected {
   readonly selection: readonly string[];
   readonly specIds: readonly string[];
+  readonly exclude: readonly string[];
 }
 
 /** What was selected, as words of the command line. */
-export function wordsOf({ selection, specIds }: Selected): string[] {
-  return [...selection, ...specIds.flatMap((id) => ['--spec', id])];
+export function wordsOf({ selection, specIds, exclude }: Selected): string[] {
+  return [...selection, ...specIds.flatMap((id) => ['--spec', id]), ...exclude.flatMap((word) => ['--exclude', word])];
 }
 
 export function repeatUnitTest(file: string, name?: string): string {

@@ -37,6 +37,15 @@ export function announce({ tests, broken }: Selection, store: ReportStore, repea
   store.add(...broken.map(({ file }) => loadingCase(file, repeat, variant)));
 }
 
+/** Of announced tests those that are not to run; `excluded` has the word for each by its id. */
+export function skipExcluded({ tests }: Selection, excluded: ReadonlyMap<string, string>, store: ReportStore, variant?: Variant): void {
+  for (const { id } of tests) {
+    const word = excluded.get(id);
+    const one = word === undefined ? undefined : store.find(caseId(id, variant));
+    if (one !== undefined) Object.assign(one, { state: 'skipped', skipReason: `--exclude ${word}` } satisfies Partial<CaseReport>);
+  }
+}
+
 export async function runTests(run: TestRun): Promise<void> {
   const { selection, store, progress, variant } = run;
   announce(selection, store, run.repeat, variant);

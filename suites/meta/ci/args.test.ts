@@ -10,11 +10,11 @@ import { parseMutantsCli } from '../../../ci/mutants/options.js';
 describe('parseCli', () => {
   test('every option is taken', () => {
     const words = ['cow', 'cbt', '--seed', '7', '--jobs', '3', '--keep', '--json', '--line', '7.3', '--flavour', 'debug', '--module', '/m',
-      '--repeat', '5', '--long', '--canaries', '4', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02', '--driver', 'vng'];
+      '--repeat', '5', '--long', '--canaries', '4', '--shard', '2/3', '--spec', 'COW-01', '--spec', 'CBT-02', '--driver', 'vng', '--exclude', 'cow/a'];
     expect(parseCli(words)).toEqual({
       selection: ['cow', 'cbt'], command: 'run', seed: 7, jobs: 3, keep: true, json: true,
       line: '7.3', flavour: 'debug', moduleDir: '/m', repeat: 5, long: true, canaries: 4, shard: { index: 2, count: 3 },
-      specIds: ['COW-01', 'CBT-02'], driver: 'vng', words: [], disks: [],
+      specIds: ['COW-01', 'CBT-02'], exclude: ['cow/a'], driver: 'vng', words: [], disks: [],
     });
   });
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { commands } from '../../../ci/cli/commands.js';
 import { UsageError } from '../../../ci/cli/exit-codes.js';
+import { excludedBy, without } from '../../../ci/select/exclude.js';
 import { listText } from '../../../ci/select/list.js';
 import { selectBySpec } from '../../../ci/select/by-spec.js';
 import { select } from '../../../ci/select/select.js';
@@ -119,4 +120,11 @@ test('an id of the spec selects the tests that name it, within what was selected
   expect(selectBySpec([], all).tests).toHaveLength(4);
   expect(() => selectBySpec(['CBT-03'], all)).toThrow(/no selected test names the id "CBT-03": did you mean CBT-02/);
   expect(() => selectBySpec(['CBT-02'], select(['cow'], all))).toThrow(UsageError);
+});
+
+test('what is excluded does not run, and is known by the first word that names it; a word that names nothing is refused', () => {
+  const excluded = excludedBy(['cbt/marks', 'a write marks its block'], all);
+  expect([...excluded.values()].sort()).toEqual(['a write marks its block', 'cbt/marks', 'cbt/marks']);
+  expect(without(all, excluded)).toEqual({ tests: all.tests.filter(({ file }) => file === 'suites/cow/image.test.ts'), broken: all.broken });
+  expect(() => excludedBy(['cwo'], all)).toThrow(UsageError);
 });
