@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { ConfigError, readYaml } from '../../vm/index.js';
 import { parseCli } from '../cli/args.js';
+import { parseExploreCli } from '../explore/options.js';
 import { parseMutantsCli } from '../mutants/options.js';
 
 export const jobFiles = {
@@ -86,6 +87,7 @@ function checkCommand(where: string, command: string): string[] {
   if (!['start', 'test'].includes(script ?? '') || (dashes !== undefined && dashes !== '--')) return [`${where}: "${command}" is not npm start or npm test`];
   try {
     if (argv[0] === 'mutants') parseMutantsCli(argv.slice(1));
+    else if (argv[0] === 'explore') parseExploreCli(argv.slice(1));
     else parseCli(argv);
     return [];
   } catch (error) {

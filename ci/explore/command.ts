@@ -100,8 +100,8 @@ function settingsOf(options: ExploreOptions, ready: Ready, resultsDir: string, r
   return settings;
 }
 
-function repeatLine({ seed, steps, minutes, line, flavour, moduleDir }: ExploreOptions, sequence: number | undefined): string {
-  const what = sequence === undefined ? ['--minutes', `${minutes}`, '--seed', `${seed}`] : ['--sequence', `${sequence}`];
+function repeatLine({ seed, steps, minutes, jobs, line, flavour, moduleDir }: ExploreOptions, sequence: number | undefined): string {
+  const what = sequence === undefined ? ['--minutes', `${minutes}`, '--seed', `${seed}`, '--jobs', `${jobs}`] : ['--sequence', `${sequence}`];
   const words = ['npm', 'start', '--', 'explore', ...what, '--steps', `${steps}`, '--line', line, '--flavour', flavour];
   return [...words, ...(moduleDir === undefined ? [] : ['--module', moduleDir])].map(quote).join(' ');
 }

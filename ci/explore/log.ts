@@ -15,7 +15,8 @@ export interface LogOptions {
   readonly coverage: Coverage;
   readonly resultsDir: string;
   readonly progress: Progress;
-  readonly repeat: (sequence: number) => string;
+  /** Without a number: all of it. */
+  readonly repeat: (sequence: number | undefined) => string;
 }
 
 const minuteMs = 60_000;
@@ -92,7 +93,7 @@ export class Log implements Tell {
 
   write(): void {
     const { options: { line, flavour, seed, steps, minutes, jobs }, coverage, resultsDir, repeat } = this.#given;
-    const failures = this.found.map((one) => ({ ...one, repeat: repeat(one.number), script: one.shrunk && scriptLines(one.shrunk.sequence) }));
+    const failures = this.found.map((one) => ({ ...one, repeat: repeat(one.shrunk && one.number), script: one.shrunk && scriptLines(one.shrunk.sequence) }));
     const numbers = {
       line, flavour, seed, minutes, jobs, stepsOfSequence: steps, wallMs: this.wallMs, sequences: this.#sequences,
       steps: coverage.count, stepsPerMinute: this.#perMinute(coverage.count), failures, coverage: coverage.numbers(),
@@ -102,14 +103,16 @@ export class Log implements Tell {
 
   #story(one: Found): string[] {
     const { shrunk, number } = one;
-    const repeat = `repeat: ${this.#given.repeat(number)}`;
     if (shrunk === undefined) {
-      return [`sequence ${number}: ${one.message}`, `it does not fail on a guest of its own; before it the guest had played ${one.before.join(', ') || 'nothing'}`, repeat];
+      return [
+        `sequence ${number}: ${one.message}`, `it does not fail on a guest of its own; before it the guest had played ${one.before.join(', ') || 'nothing'}`,
+        `look again: ${this.#given.repeat(undefined)}`,
+      ];
     }
     return [
       `sequence ${number}: ${shrunk.message}`,
       `shrunk to ${shrunk.sequence.steps.length} steps in ${shrunk.attempts} attempts, ${duration(one.shrinkMs)}:`,
-      ...scriptLines(shrunk.sequence), `saved: ${this.#pathOf(one)} (belongs into suites/explorer/found/)`, repeat,
+      ...scriptLines(shrunk.sequence), `saved: ${this.#pathOf(one)} (belongs into suites/explorer/found/)`, `repeat: ${this.#given.repeat(number)}`,
     ];
   }
 

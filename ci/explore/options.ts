@@ -22,7 +22,7 @@ export function parseExploreCli(given: readonly string[]): ExploreOptions {
     if (name in own) values.set(name, wholeNumber(name as keyof typeof own, inline ?? argv[++index]));
     else rest.push(argv[index] ?? '');
   }
-  const [, foreign] = rest.map((word) => /^--(repeat|shard|spec|long|canaries|list)\b/.exec(word)).find(Boolean) ?? [];
+  const [, foreign] = rest.map((word) => /^--(repeat|shard|spec|exclude|long|canaries|list)\b/.exec(word)).find(Boolean) ?? [];
   if (foreign !== undefined) throw new UsageError(`explore runs as a whole and once, and has no tests to choose from: no --${foreign}`);
   const options = parseCli(rest);
   if (!['run', 'help'].includes(options.command) || options.selection.length > 0) {
@@ -47,15 +47,16 @@ export const exploreHelp = `npm start -- explore [options]
 Looks for sequences of steps that no one wrote down: writes of all kinds, snapshots over several devices, images read and
 written, maps, marks by hand, storage that grows and overflows, a device that goes, comes back and changes its size, the
 module reloaded. A model says after each step what must be true. A sequence that fails is repeated on a restored guest
-and shrunk to the few steps that matter, each attempt on a restored guest; it is printed as a script, and saved as a test
-to be copied to suites/explorer/found/.
+and shrunk to the few steps that matter, each attempt on a restored guest; it is printed as a script, and saved as a test.
+Copied into suites/explorer/found/ (create it) that test is part of the suite: npm start -- explorer.
 
-  --minutes N      how long (default 10); what has failed by then is shrunk for as long again at most
-  --seed N         the same sequences as an earlier run
+  --minutes N      how long to look (default 10); the first that fails ends the looking, and is shrunk, which may take
+                   as long again. What does not fail again on a guest of its own is told with what ran before it
+  --seed N         the same sequences as an earlier run with as many --jobs
   --steps N        steps of a sequence (default 80)
   --sequence N     this sequence alone, as a failure names it
   --jobs N         guests side by side, each with sequences of its own (default: CPUs and one more)
-  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
+  --keep  --json  --line 6.12  --flavour fast  --module DIR   as for npm start
 
 Exit codes: 0 nothing found, 1 a sequence failed, 2 wrong usage, 3 the rig failed.
 Results: results/latest/explore.json, explorer/*.test.ts and junit.xml.`;

@@ -25,6 +25,7 @@ describe('a broken definition is found:', () => {
     [github, '- run: npm test', '- script: npm test', 'must have required property \'run\''],
     [github, "cron: '17 2 * * *'", "cron: '17 2 * *'", '/on/schedule/0/cron must match pattern'],
     [github, 'npm test -- --shard', 'npm test -- --shards', 'unknown option --shards: did you mean --shard?'],
+    [github, 'explore --minutes', 'explore --minuets', 'unknown option --minuets: '],
     [github, 'npm start -- merge shards/', 'npm start -- merge', 'merge takes the reports of all shards'],
     [github, 'npm start -- merge shards/', 'npm run merge', '"npm run merge" is not npm start or npm test'],
     [github, 'shard: [1, 2, 3]', 'shard: [1, 2]', 'gate: not every shard of 3 runs'],
