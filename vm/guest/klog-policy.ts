@@ -21,6 +21,8 @@ export interface Allowance {
   readonly expires: string;
   /** Undefined: all. */
   readonly flavours: readonly string[] | undefined;
+  /** It does not come in every run: that none met it says nothing. */
+  readonly isRare: boolean;
 }
 
 export interface KlogPolicy {
@@ -64,7 +66,7 @@ function readSplat(reader: YamlReader, node: YamlNode): SplatPattern {
 }
 
 function readAllowance(reader: YamlReader, node: YamlNode): Allowance {
-  const fields = reader.fields(node, ['name', 'pattern', 'reason', 'owner', 'line', 'expires'], ['flavours']);
+  const fields = reader.fields(node, ['name', 'pattern', 'reason', 'owner', 'line', 'expires'], ['flavours', 'rare']);
   const expires = reader.text(fields.expires, 'a day such as 2027-01-31', /^\d{4}-\d\d-\d\d$/);
   if (Number.isNaN(Date.parse(expires))) throw reader.error(fields.expires, 'a day such as 2027-01-31', expires);
   return {
@@ -74,6 +76,7 @@ function readAllowance(reader: YamlReader, node: YamlNode): Allowance {
     owner: words(reader, fields.owner),
     line: reader.text(fields.line, aLineName, lineName),
     expires,
+    isRare: fields.rare !== undefined && reader.text(fields.rare, 'true, or no such field', /^true$/) === 'true',
     flavours: fields.flavours && reader.list(fields.flavours, 'a list of flavours').map((one) => words(reader, one)),
   };
 }

@@ -126,9 +126,11 @@ describe('an allowance', () => {
   });
 
   test('is a finding when its day is past, and when a whole run did not meet it', () => {
-    const findings = (met: string[] | undefined, at = now, on = kernel) => klogFindings(withAllowance(), { kernel: on, met: met && new Set(met) }, at);
+    const findings = (met: string[] | undefined, at = now, on = kernel, text = allowance) => klogFindings(withAllowance(text), { kernel: on, met: met && new Set(met) }, at);
     expect(findings([])).toEqual([expect.stringContaining('"the known one" was met by no test on 6.12 debug')]);
     expect(findings(['the known one'])).toEqual([]);
+    expect(findings([], now, kernel, `${allowance}    rare: true\n`), 'it does not always come').toEqual([]);
+    expect(findings([], new Date('2027-01-01T00:00:00Z'), kernel, `${allowance}    rare: true\n`), 'its day counts').toHaveLength(1);
     expect(findings(undefined), 'a part of the tests says nothing').toEqual([]);
     expect(findings([], now, { ...kernel, line: '7.3' }), 'it is for another line').toEqual([]);
     expect(findings(undefined, new Date('2027-01-01T00:00:00Z'))).toEqual([expect.stringContaining('until 2026-12-01; its owner is A. Maintainer')]);
@@ -144,6 +146,7 @@ test.for([
   ['a pattern that matches everything', "splats:\n  - {name: A, pattern: 'x*', why: x}\n", 2, /empty line/],
   ['no reason', `splats:\n  - {name: A, pattern: 'a', why: x}\n${allowance.replace(/ +reason.*\n/, '')}`, 5, /reason/],
   ['a day that is none', `splats:\n  - {name: A, pattern: 'a', why: x}\n${allowance.replace('2026-12-01', '2026-13-01')}`, 10, /2026-13-01/],
+  ['a rare that is no yes', `splats:\n  - {name: A, pattern: 'a', why: x}\n${allowance}    rare: often\n`, 11, /often/],
   ['an unknown field', "splats:\n  - {name: A, pattern: 'a', why: x, until: y}\n", 2, /until/],
 ] as const)('%s is told with its place', ([, text, line, message]) => {
   const error = ((): unknown => {
