@@ -1,6 +1,6 @@
 /** Kernel style: checkpatch, compiler warnings (W=1) and sparse (C=2) on our patches and module. Silent means passed. */
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { attempt, temporaryFolder, withPatchedTree, type KernelBuild, type KernelLine, type PatchedTree } from '../../vm/index.js';
 import { mutantsCheck } from '../mutants/refresh.js';
 import type { Check } from './check.js';
@@ -12,12 +12,7 @@ const checkTimeoutMs = 120_000;
 const phase = 'kernel style';
 
 /** Programs are not: module/tool/ and suites/fixtures/guest/. */
-const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?:fixtures\/(?!guest\/)|rig\/)).*\.[ch]$/;
-/** Modules of the tests' own. */
-const testModules = [
-  ...['probe', 'testdisk', 'kmemleak-setup', 'failalloc'].map((name) => `suites/fixtures/${name}/`),
-  'suites/rig/misbehave/',
-];
+const kernelSource = /^(?:module\/(?!tool\/)|suites\/(?!fixtures\/guest\/)).*\.[ch]$/;
 
 type Tell = (detail: string) => void;
 
@@ -104,7 +99,8 @@ async function moduleWarnings(kernel: KernelBuild, moduleDir: string, shown: str
 
 async function testModuleWarnings(root: string, kernel: KernelBuild): Promise<string[]> {
   const found: string[] = [];
-  for (const dir of testModules) found.push(...await moduleWarnings(kernel, join(root, dir), dir));
+  const kbuilds = (await repositoryFiles(root)).filter((file) => /^suites\/.*\/Kbuild$/.test(file));
+  for (const dir of kbuilds.map((file) => `${dirname(file)}/`)) found.push(...await moduleWarnings(kernel, join(root, dir), dir));
   return found;
 }
 

@@ -122,7 +122,7 @@ describe('junit.xml', () => {
     const [failing = ''] = /<testcase name="assertion".*?<\/testcase>/s.exec(xml) ?? [];
     expect(failing).toContain('last kernel messages:\n  blksnap: snapshot taken\n  raw \\x07\\x1b[31mbytes\\x1b[0m');
     expect(failing.match(/repeat: .*/g)).toEqual([
-      `repeat: npm start -- 'verdicts.fixture.ts &gt; assertion' --seed 42 --line 6.12 --flavour fast</failure>`,
+      `repeat: npm start -- 'verdicts.fixture.ts > assertion' --seed 42 --line 6.12 --flavour fast</failure>`,
     ]);
     expect(xml).toContain('lost \\x00 it');
   });
