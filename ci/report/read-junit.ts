@@ -12,7 +12,7 @@ const ownNames = new Set(['spec', 'variant', 'file', 'position', 'restoreMs', 'f
 /** Undefined when the text is no report of ours. */
 export function readJunit(text: string): RunReport | undefined {
   const [, head] = /^<testsuites (name="blksnap-suite" [^>]*)>/m.exec(text) ?? [];
-  // Attributes and text hold no bare < or >, so tags can be told by their ends.
+  // Attributes hold no bare < or >, and text no bare <, so tags can be told by their ends.
   const suites = [...text.matchAll(/<testsuite ([^>]*)>(.*?)<\/testsuite>/gs)];
   const [, firstHead = '', firstBody = ''] = suites[0] ?? [];
   if (head === undefined || suites.length === 0 || !text.trimEnd().endsWith('</testsuites>')) return undefined;

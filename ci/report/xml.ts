@@ -1,5 +1,5 @@
-/** XML text and attributes from arbitrary strings: markup escaped, and what XML 1.0 cannot hold shown as \xNN. A > stays where it
- *  may, so that a repeat line can be pasted from the raw file. */
+/** XML text and attributes from arbitrary strings: markup escaped, and what XML 1.0 cannot hold shown as \xNN. In text a > stays,
+ *  so that a repeat line can be pasted from the raw file. */
 import { printable } from './text.js';
 
 const markup: Record<string, string> = {
@@ -40,5 +40,5 @@ export function unescaped(text: string): string {
 
 function attribute(name: string, value: string | number | undefined): string {
   if (value === undefined) return '';
-  return ` ${name}="${printable(String(value)).replace(/[&<"\n\r\t]/g, (character) => markup[character] ?? character)}"`;
+  return ` ${name}="${printable(String(value)).replace(/[&<>"\n\r\t]/g, (character) => markup[character] ?? character)}"`;
 }
