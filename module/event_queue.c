@@ -2,7 +2,7 @@
 /*
  * blksnap: events of a snapshot.
  */
-#include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -89,15 +89,16 @@ static struct event *event_queue_pop(struct event_queue *queue)
 
 struct event *event_queue_wait(struct event_queue *queue, u32 timeout_ms)
 {
-	/* The jiffy that is running counts, and may be almost over. */
-	long timeout = timeout_ms ? msecs_to_jiffies(timeout_ms) + 1 : 0;
 	struct event *event = NULL;
-	long ret;
+	int ret;
 
-	ret = wait_event_interruptible_timeout(queue->wait,
-					       (event = event_queue_pop(queue)),
-					       timeout);
+	if (!timeout_ms)
+		return event_queue_pop(queue) ?: ERR_PTR(-ENOENT);
+	/* Not in jiffies: late ticks are made up for, and it would be shorter. */
+	ret = wait_event_interruptible_hrtimeout(queue->wait,
+						 (event = event_queue_pop(queue)),
+						 ms_to_ktime(timeout_ms));
 	if (event)
 		return event;
-	return ERR_PTR(ret < 0 ? -EINTR : -ENOENT);
+	return ERR_PTR(ret == -ERESTARTSYS ? -EINTR : -ENOENT);
 }
