@@ -61,18 +61,19 @@ async function main(argv: readonly string[]): Promise<number> {
     const all = await findSuites(options);
     if (options.command === 'spec') return printSpec(all, options);
     const { selection, left } = chooseTests(options, all);
-    if (options.command === 'list') return print(list(selection, left, options));
+    const excluded = excludedBy(options.exclude, all);
+    if (options.command === 'list') return print(list(selection, left, options, excluded));
     await installMissing(progress);
     if (left > 0) progress.say(leftOut(left));
-    return await runSuites({ options, line, all, selection, isWhole: options.exclude.length === 0 && selection.tests.length + left === all.tests.length, session, progress });
+    return await runSuites({ options, line, all, selection, excluded, isWhole: excluded.size === 0 && selection.tests.length + left === all.tests.length, session, progress });
   } finally {
     await session.close();
   }
 }
 
 /** What this shard would run. */
-function list(whole: Selection, left: number, { json, shard, exclude }: CliOptions): string {
-  const selection = without(makePlan([{ selection: whole }], shard).parts[0]?.selection ?? whole, excludedBy(exclude, whole));
+function list(whole: Selection, left: number, { json, shard }: CliOptions, excluded: ReadonlyMap<string, string>): string {
+  const selection = without(makePlan([{ selection: whole }], shard).parts[0]?.selection ?? whole, excluded);
   return json ? listJson(selection) : [listText(selection), ...left > 0 ? [leftOut(left)] : []].join('\n');
 }
 
@@ -95,17 +96,18 @@ interface SuiteRun {
   readonly line: KernelLine;
   readonly all: Collected;
   readonly selection: Selection;
+  /** Of tests that do not run, the word that says so, by their ids. */
+  readonly excluded: ReadonlyMap<string, string>;
   /** It leaves out none but what takes long. */
   readonly isWhole: boolean;
   readonly session: Session;
   readonly progress: Progress;
 }
 
-async function runSuites({ options, line, all, selection, isWhole, session, progress }: SuiteRun): Promise<number> {
+async function runSuites({ options, line, all, selection, excluded, isWhole, session, progress }: SuiteRun): Promise<number> {
   const { flavour, seed, jobs, shard } = options;
   const rounds = roundsOf(seed, options.repeat).map((round) => ({ ...round, selection, repeat: repeatOf(options, round) }));
   const plan = makePlan(rounds, shard);
-  const excluded = excludedBy(options.exclude, all);
   const repeat = repeatRun(wordsOf(options), options);
   const origin = await runOrigin(root, options, plan);
   const resultsDir = createResultsDir(root, new Date(), shard);

@@ -46,7 +46,7 @@ export async function mutantsCommand(root: string, argv: readonly string[], find
     const killers = readKillers(root);
     const places = mutantPlaces(written, moduleDir);
     const how = { all: tests, others: others(options, tests), times, withinMs, killers, kills: killsOf(killers, places) };
-    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, systematicWords, places, tests: how });
+    return await runMutants({ root, options, line, moduleDir, session, progress, chosen, systematic: called, places, tests: how });
   } finally {
     await session.close();
   }

@@ -36,8 +36,8 @@ export interface MutantsRun {
   readonly session: Session;
   readonly progress: Progress;
   readonly chosen: readonly Mutant[];
-  /** Systematic ones that are called by name; empty: as many as the options say. */
-  readonly systematicWords: readonly string[];
+  /** Names of the systematic ones that are called for; empty: as many as the options say. */
+  readonly systematic: readonly string[];
   readonly places: Places;
   readonly tests: Omit<TrialTests, 'learn'>;
 }
@@ -73,7 +73,7 @@ export async function runMutants(run: MutantsRun): Promise<number> {
     // At once, so that what is stopped half way has not been for nothing.
     if (options.remember) writeKillers(root, withResults(run.tests.killers, results(), run.places));
   };
-  const systematic = systematicMutants({ root, moduleDir: run.moduleDir, seed: options.seed, words: run.systematicWords });
+  const systematic = systematicMutants({ root, moduleDir: run.moduleDir, seed: options.seed, names: run.systematic });
   const turns = turnsOf({ written: chosen, systematic, count, onEquivalent: (mutant, why) => argued.push(equivalentResult(mutant, why)) });
   let begun = 0;
   await onLanes(lanes, turns, async (mutant, original) => {
@@ -117,8 +117,8 @@ function tryWords({ times, withinMs, all, also }: MutantsOptions): string[] {
 }
 
 /** How many systematic ones there are to be: in a sample, what the written ones have left. */
-function systematicCount({ options, chosen, systematicWords }: MutantsRun): number {
-  if (systematicWords.length > 0) return Infinity;
+function systematicCount({ options, chosen, systematic }: MutantsRun): number {
+  if (systematic.length > 0) return systematic.length;
   return Math.max(0, Math.min(options.systematic, (options.sample ?? Infinity) - chosen.length));
 }
 

@@ -1,6 +1,6 @@
 /** What comes and goes again and again loses no memory, also none that the kernel's own code got for it.
- *  Method: the kernel's account of live allocations, by the place that asked for them , after rounds of
- *  the same; a place that keeps one of each round has lost them. */
+ *  Method: the kernel's account of live allocations, by the place that asked for them, after rounds of the same;
+ *  a place that keeps one of each round has lost them. */
 import { expect, hasConfig, keptEachRound, test, type Lab } from '../fixtures/index.js';
 
 const ROUNDS = 5;
@@ -29,9 +29,6 @@ for (const { what, spec, live } of lives) {
     for (const account of ['MEM_ALLOC_PROFILING', 'PERCPU_STATS']) {
       skip(!await hasConfig(l.guest, account), `a kernel of flavour ${settings.flavour} has no CONFIG_${account}`);
     }
-    const kept = await keptEachRound(l.guest, ROUNDS, async (rounds) => {
-      for (let round = 0; round < rounds; round++) await live(l);
-    });
-    expect(kept).toEqual([]);
+    expect(await keptEachRound(l.guest, ROUNDS, () => live(l))).toEqual([]);
   });
 }

@@ -76,7 +76,7 @@ function readAllowance(reader: YamlReader, node: YamlNode): Allowance {
     owner: words(reader, fields.owner),
     line: reader.text(fields.line, aLineName, lineName),
     expires,
-    isRare: fields.rare !== undefined && reader.text(fields.rare, 'true, or no such field', /^true$/) === 'true',
+    isRare: fields.rare !== undefined && reader.flag(fields.rare),
     flavours: fields.flavours && reader.list(fields.flavours, 'a list of flavours').map((one) => words(reader, one)),
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from '../../../vm/index.js';
 import { readSpec } from '../../spec/load.js';
 import type { Mutant } from '../load.js';
-import { calledBy, inTurn } from './choose.js';
+import { changeName, inTurn } from './choose.js';
 import { readEquivalents, whyEquivalent } from './equivalent.js';
 import { changesIn, makeMutant } from './make.js';
 
@@ -12,20 +12,19 @@ export interface SeriesOptions {
   readonly root: string;
   readonly moduleDir: string;
   readonly seed: number;
-  /** Only those that one of these words calls; empty means all. */
-  readonly words: readonly string[];
+  /** Only those; empty means all. */
+  readonly names: readonly string[];
 }
 
 export async function* systematicMutants(
-  { root, moduleDir, seed, words }: SeriesOptions,
+  { root, moduleDir, seed, names }: SeriesOptions,
 ): AsyncGenerator<{ mutant: Mutant } | { mutant: Mutant; why: string }> {
   const specIds = readSpec(root).behaviours.map(({ id }) => id);
   const known = readEquivalents(root);
   const folder = temporaryFolder('systematic-');
   try {
-    const all = changesIn(moduleDir);
-    const wanted = words.length === 0 ? all : new Set(words.flatMap((word) => calledBy(all, word)));
-    for (const [at, change] of inTurn([...wanted], seed).entries()) {
+    const wanted = changesIn(moduleDir).filter((change) => names.length === 0 || names.includes(changeName(change)));
+    for (const [at, change] of inTurn(wanted, seed).entries()) {
       const own = join(folder, String(at));
       mkdirSync(own);
       const mutant = await makeMutant(change, moduleDir, own, specIds);
